@@ -1,0 +1,133 @@
+// `apply`, `job run`, `command ls|describe|wait`: orders to sites, also to those that are offline. Accepted means stored at the relay. `--wait` follows
+// a command to its end and then speaks for it: exit 0 succeeded, 1 failed, 8 gave up waiting while the work goes on.
+import { randomUUID } from "node:crypto";
+import { pause, systemClock } from "../../shared/kit/clock.ts";
+import { Fault } from "../../shared/kit/errors.ts";
+import type { CommandRequest, CommandSpec, CommandView, Listing, SiteSummary } from "../../shared/api.ts";
+import { age, fields, printList, printOne, type Column } from "./output.ts";
+import type { Run } from "./run.ts";
+
+const ENDED = new Set(["succeeded", "failed", "rejected", "expired", "superseded", "cancelled", "outcome-unknown", "abandoned"]);
+const waitPollMs = { first: 250, most: 2_000 };
+
+export interface SubmitOptions {
+  readonly sites: readonly string[];
+  readonly spec: CommandSpec;
+  readonly expiresInMs: number | null;
+  readonly waitMs: number | null;
+  readonly live: boolean;
+  readonly dryRun: boolean;
+  readonly idempotencyKey: string | null;
+}
+
+/** Submits to each site; with several, one that fails does not stop the others (exit 9). */
+export async function submit(run: Run, options: SubmitOptions): Promise<void> {
+  const views: CommandView[] = [];
+  const faults: Fault[] = [];
+  for (const site of options.sites) {
+    try {
+      const view = await submitOne(run, options, site);
+      if (view !== null) views.push(view);
+    } catch (error) {
+      if (!(error instanceof Fault) || options.sites.length === 1) throw error;
+      faults.push(error);
+      run.terminal.say(`${site}: ${error.message}: ${error.why} (${error.code})\n`);
+    }
+  }
+  if (views.length > 0) printCommands(run, views);
+  const failed = views.filter((view) => options.waitMs !== null && view.state !== "succeeded");
+  if (options.sites.length === 1 && failed[0]) throw outcomeFault(failed[0]);
+  if (faults.length + failed.length > 0) throw new Fault("SOME_FAILED", { what: `${faults.length + failed.length} of ${options.sites.length} sites failed`, hint: "bowline command ls" });
+}
+
+async function submitOne(run: Run, options: SubmitOptions, site: string): Promise<CommandView | null> {
+  const summary = options.live || options.dryRun ? await run.client().get<SiteSummary>(`/sites/${encodeURIComponent(site)}`) : null;
+  if (options.dryRun) {
+    const when = summary?.link === "online" ? "now" : `when it returns (link ${summary?.link}, last contact ${age(summary?.lastContact ?? null, Date.now())})`;
+    run.terminal.out(`${site}: ${describeSpec(options.spec)}, ${when}; nothing was sent\n`);
+    return null;
+  }
+  if (options.live && summary?.link !== "online") {
+    throw new Fault("SITE_OFFLINE", { what: `${site} is offline`, why: `last contact ${age(summary?.lastContact ?? null, Date.now())}, and --live asks for now`, hint: "leave --live out: the order then waits for the site" });
+  }
+  const request: CommandRequest = { site, spec: options.spec, ...(options.expiresInMs === null ? {} : { expiresInMs: options.expiresInMs }) };
+  // A key of our own: if the answer is lost on the way, the same command line run again by the client library cannot ask twice.
+  const accepted = await run.client().post<CommandView>("/commands", request, { "idempotency-key": options.idempotencyKey ?? randomUUID() });
+  return options.waitMs === null ? accepted : waitForCommand(run, accepted.id, options.waitMs);
+}
+
+export function describeSpec(spec: CommandSpec): string {
+  if (spec.kind === "job") return `job ${spec.namespace}/${spec.name} with image ${spec.image}`;
+  return `apply ${spec.objects.length} ${spec.objects.length === 1 ? "object" : "objects"}`;
+}
+
+/** Polls until the command ended. Fault GAVE_UP_WAITING. */
+export async function waitForCommand(run: Run, id: string, timeoutMs: number): Promise<CommandView> {
+  const until = Date.now() + timeoutMs;
+  let said = "";
+  let delayMs = waitPollMs.first;
+  for (;;) {
+    const view = await run.client().get<CommandView>(`/commands/${encodeURIComponent(id)}`);
+    if (ENDED.has(view.state)) return view;
+    const now = `${view.site}: ${view.state}${view.why === "" ? "" : ` (${view.why})`}`;
+    if (now !== said) run.terminal.say(`${said === "" ? "waiting, Ctrl-C only stops waiting\n" : ""}${now}\n`);
+    said = now;
+    if (Date.now() >= until) throw new Fault("GAVE_UP_WAITING", { what: `command ${id} has not ended`, why: `it is ${view.state}${view.why === "" ? "" : `: ${view.why}`}; it goes on by itself`, hint: `bowline command wait ${id}` });
+    await pause(systemClock, delayMs, run.signal);
+    delayMs = Math.min(waitPollMs.most, delayMs * 1.3);
+  }
+}
+
+export async function waitCommand(run: Run, id: string, timeoutMs: number): Promise<void> {
+  const view = await waitForCommand(run, id, timeoutMs);
+  printCommands(run, [view]);
+  if (view.state !== "succeeded") throw outcomeFault(view);
+}
+
+function outcomeFault(view: CommandView): Fault {
+  return new Fault("COMMAND_FAILED", { what: `command ${view.id} at ${view.site}: ${view.state}`, why: view.outcome?.what ?? view.why, hint: `bowline command describe ${view.id}` });
+}
+
+const COLUMNS: Column<CommandView>[] = [
+  { title: "ID", value: (view) => view.id },
+  { title: "SITE", value: (view) => view.site },
+  { title: "WHAT", value: (view) => view.what },
+  { title: "STATE", value: (view) => view.state },
+  { title: "AGE", value: (view) => age(view.asked, Date.now()) },
+  { title: "WHY", value: (view) => view.outcome?.what ?? view.why },
+  { title: "OPERATOR", value: (view) => view.operator, wide: true },
+  { title: "DEADLINE", value: (view) => view.deadline, wide: true },
+];
+
+function printCommands(run: Run, views: readonly CommandView[]): void {
+  const only = views[0];
+  if (views.length === 1 && only && run.format !== "table" && run.format !== "wide") return printOne(run.terminal, run.format, only, `command/${only.id}`, () => "");
+  printList(run.terminal, run.format, views, COLUMNS, (view) => `command/${view.id}`, "no commands");
+}
+
+export async function listCommands(run: Run, site: string | null, state: string | null): Promise<void> {
+  const query = new URLSearchParams({ ...(site === null ? {} : { site }), ...(state === null ? {} : { state }) });
+  const { items } = await run.client().get<Listing<CommandView>>(`/commands?${query.toString()}`);
+  printList(run.terminal, run.format, items, COLUMNS, (view) => `command/${view.id}`, "no commands");
+}
+
+export async function describeCommand(run: Run, id: string): Promise<void> {
+  const view = await run.client().get<CommandView>(`/commands/${encodeURIComponent(id)}`);
+  printOne(run.terminal, run.format, view, `command/${view.id}`, () => {
+    const lines = fields([
+      ["Id", view.id],
+      ["Site", view.site],
+      ["What", view.what],
+      ["State", view.state],
+      ["Why", view.why === "" ? "-" : view.why],
+      ["Asked by", `${view.operator} at ${view.asked} (relay clock)`],
+      ["Deadline", `${view.deadline} to start`],
+      ["Offered", view.offered ?? "-"],
+      ["Stored at the site", view.stored ?? "-"],
+      ["Started", view.startedAtSite === null ? "-" : `${view.startedAtSite} (site clock)`],
+      ["Ended", view.endedAtSite === null ? "-" : `${view.endedAtSite} (site clock), known here ${view.ended ?? "-"}`],
+      ["Outcome", view.outcome?.what ?? "-"],
+    ]);
+    return `${lines}${(view.outcome?.objects ?? []).map((item) => `  ${item.ref}: ${item.result}${item.why === "" ? "" : `: ${item.why}`}\n`).join("")}`;
+  });
+}

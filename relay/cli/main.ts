@@ -1,0 +1,78 @@
+// Entry of the operator's command line: commander's tree, the environment, exit codes, Ctrl-C. Speaks HTTP to a relay and nothing else. The
+// only file here that reads the environment, prints or exits. Commands themselves are in the files beside it.
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { Command, CommanderError, Option } from "commander";
+import { asFault, Fault, faultText } from "../../shared/kit/errors.ts";
+import { parseProxySettings } from "../../shared/kit/dial.ts";
+import { addCommandCommands, addOrderCommands } from "./orders.ts";
+import { addPeopleCommands } from "./people.ts";
+import { addSiteCommands } from "./places.ts";
+import { FORMATS, parseFormat } from "./output.ts";
+import { Run } from "./run.ts";
+
+const env = process.env;
+const abort = new AbortController();
+process.once("SIGINT", () => abort.abort(new Fault("INTERRUPTED", { what: "interrupted", why: "what was accepted goes on by itself" })));
+process.stdout.on("error", () => process.exit(0)); // `bowline site ls | head`: the reader left, that is no failure
+
+const configFile = env["BOWLINE_CONFIG"] ?? join(env["XDG_CONFIG_HOME"] ?? join(homedir(), ".config"), "bowline", "config.json");
+
+function runOf(command: Command): Run {
+  const options = command.optsWithGlobals<{ output: string; context: string }>();
+  return new Run({
+    terminal: { out: (text) => process.stdout.write(text), say: (text) => process.stderr.write(text), isInteractive: process.stdout.isTTY === true },
+    format: parseFormat(options.output),
+    contextFile: configFile,
+    contextName: options.context,
+    configDir: join(configFile, ".."),
+    proxy: parseProxySettings({
+      httpProxy: env["HTTP_PROXY"] ?? env["http_proxy"] ?? "",
+      httpsProxy: env["HTTPS_PROXY"] ?? env["https_proxy"] ?? "",
+      noProxy: env["NO_PROXY"] ?? env["no_proxy"] ?? "",
+    }),
+    signal: abort.signal,
+  });
+}
+
+/** Wraps a command's work: its Run, closed at the end. */
+function withRun(command: Command, work: (run: Run) => Promise<void> | void): Promise<void> {
+  const run = runOf(command);
+  return Promise.resolve(work(run)).finally(() => run.close());
+}
+
+const program = new Command("bowline")
+  .description("Reach Kubernetes clusters that nobody can reach.")
+  .addOption(new Option("-o, --output <format>", "how data is printed").choices([...FORMATS]).default("table"))
+  .addOption(new Option("--context <name>", "which relay, of those you logged in to").default(env["BOWLINE_CONTEXT"] ?? ""))
+  .showHelpAfterError("(bowline --help lists the commands)")
+  .configureHelp({ sortSubcommands: true })
+  .addHelpText("after", "\nOther programs: bowline relay --help, bowline agent --help, bowline demo --help\n\nExample:\n  bowline apply -f app.yaml --site plant-07 --wait\n")
+  .exitOverride();
+
+addPeopleCommands(program, withRun);
+addSiteCommands(program, withRun);
+addOrderCommands(program, withRun, () => readFileSync(0, "utf8"));
+addCommandCommands(program, withRun);
+program
+  .command("version")
+  .description("print product, protocol and Node versions")
+  .action(() => {
+    const product = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+    process.stdout.write(`bowline ${product.version} (link protocol 1, Node ${process.versions.node})\n`);
+  });
+
+try {
+  await program.parseAsync(process.argv);
+} catch (error) {
+  process.exitCode = report(error);
+}
+
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has printed its own words
+  const fault = abort.signal.aborted ? asFault(abort.signal.reason) : asFault(error);
+  process.stderr.write(`${faultText(fault)}\n`);
+  if (fault.family === "bug" && fault.cause instanceof Error) process.stderr.write(`${fault.cause.stack ?? ""}\n`);
+  return fault.exitCode;
+}

@@ -1,0 +1,78 @@
+// The command tree about orders: apply, job, command. See commands.ts for the work.
+import { Option, type Command } from "commander";
+import { parseDuration } from "../../shared/kit/config.ts";
+import { describeCommand, listCommands, submit, waitCommand, type SubmitOptions } from "./commands.ts";
+import { readManifests } from "./manifest.ts";
+import type { WithRun } from "./people.ts";
+import { collectLabel } from "./places.ts";
+
+interface OrderOptions {
+  readonly site: string[];
+  readonly wait?: true | string;
+  readonly expires?: number;
+  readonly live?: boolean;
+  readonly dryRun?: boolean;
+  readonly idempotencyKey?: string;
+}
+
+const WAIT_DEFAULT = "10m";
+
+/** The options that every order shares. */
+function orderOptions(command: Command): Command {
+  return command
+    .requiredOption("--site <name...>", "the site, or several")
+    .option("--wait [duration]", `wait for the end, at most this long (default ${WAIT_DEFAULT})`)
+    .option("--expires <duration>", "it must have started by then, else it expires (default 7d)", parseDuration)
+    .option("--live", "fail with exit 7 when the site is offline, instead of waiting for it")
+    .addOption(new Option("--defer", "wait for the site when it is offline (the default)").conflicts("live"))
+    .option("--dry-run", "say what would be sent and when, and send nothing")
+    .option("--idempotency-key <key>", "the same key asks for the same thing once");
+}
+
+function submitOptions(options: OrderOptions): Omit<SubmitOptions, "spec"> {
+  return {
+    sites: options.site.flatMap((name) => name.split(",")),
+    expiresInMs: options.expires ?? null,
+    waitMs: options.wait === undefined ? null : parseDuration(options.wait === true ? WAIT_DEFAULT : options.wait),
+    live: options.live === true,
+    dryRun: options.dryRun === true,
+    idempotencyKey: options.idempotencyKey ?? null,
+  };
+}
+
+export function addOrderCommands(program: Command, withRun: WithRun, readStdin: () => string): void {
+  orderOptions(program.command("apply").description("apply manifests at a site, now or when it returns").requiredOption("-f, --filename <file...>", "file, folder, or - for standard input"))
+    .option("--force-conflicts", "take over fields that another manager owns")
+    .action((options: OrderOptions & { filename: string[]; forceConflicts?: boolean }, command: Command) =>
+      withRun(command, (run) =>
+        submit(run, { ...submitOptions(options), spec: { kind: "apply", objects: readManifests(options.filename, readStdin), forceConflicts: options.forceConflicts === true } }),
+      ),
+    );
+  const job = program.command("job").description("run an image once at a site");
+  orderOptions(job.command("run <name> [command...]").description("run a Job at a site, once, now or when it returns").requiredOption("--image <image>", "the container image"))
+    .option("-n, --namespace <namespace>", "where the Job runs", "default")
+    .option("--env <name=value>", "environment; repeat for more", collectLabel, {})
+    .option("--timeout <duration>", "the Job is stopped after", parseDuration, parseDuration("1h"))
+    .addHelpText("after", "\nExample:\n  bowline job run backup --site plant-07 --image busybox -- sh -c 'echo done'\n")
+    .action((name: string, words: string[], options: OrderOptions & { image: string; namespace: string; env: Record<string, string>; timeout: number }, command: Command) =>
+      withRun(command, (run) =>
+        submit(run, { ...submitOptions(options), spec: { kind: "job", name, namespace: options.namespace, image: options.image, command: words, env: options.env, timeoutMs: options.timeout } }),
+      ),
+    );
+}
+
+export function addCommandCommands(program: Command, withRun: WithRun): void {
+  const group = program.command("command").description("orders that were given");
+  group
+    .command("ls")
+    .description("list commands, newest first")
+    .option("--site <name>", "of one site")
+    .option("--state <state>", "in one state")
+    .action((options: { site?: string; state?: string }, command: Command) => withRun(command, (run) => listCommands(run, options.site ?? null, options.state ?? null)));
+  group.command("describe <id>").description("all about one command, with the times of both clocks").action((id: string, _options, command: Command) => withRun(command, (run) => describeCommand(run, id)));
+  group
+    .command("wait <id>")
+    .description("wait for a command's end")
+    .option("--timeout <duration>", "give up after", parseDuration, parseDuration(WAIT_DEFAULT))
+    .action((id: string, options: { timeout: number }, command: Command) => withRun(command, (run) => waitCommand(run, id, options.timeout)));
+}

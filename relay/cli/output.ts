@@ -1,0 +1,86 @@
+// What the command line prints: tables like kubectl's for people, JSON and YAML for programs. Data goes to stdout, everything else to stderr.
+// Text that came from a site is stripped of control characters before a terminal sees it.
+import { stringify } from "yaml";
+import { Fault } from "../../shared/kit/errors.ts";
+
+export const FORMATS = ["table", "wide", "json", "yaml", "jsonl", "name"] as const;
+export type Format = (typeof FORMATS)[number];
+
+export interface Terminal {
+  /** Data. */
+  out(text: string): void;
+  /** Progress, hints, errors. */
+  say(text: string): void;
+  readonly isInteractive: boolean;
+}
+
+export interface Column<Row> {
+  readonly title: string;
+  readonly value: (row: Row) => string;
+  /** Shown with `-o wide` only. */
+  readonly wide?: boolean;
+}
+
+export function parseFormat(text: string): Format {
+  const format = FORMATS.find((known) => known === text);
+  if (format === undefined) throw new Fault("USAGE", { what: `there is no output format "${text}"`, why: `-o takes ${FORMATS.join(", ")}` });
+  return format;
+}
+
+/** Prints a list; `empty` is said on stderr when there is nothing, so that pipes stay clean. */
+export function printList<Row extends object>(terminal: Terminal, format: Format, rows: readonly Row[], columns: readonly Column<Row>[], nameOf: (row: Row) => string, empty: string): void {
+  switch (format) {
+    case "json":
+      return terminal.out(`${JSON.stringify({ apiVersion: "bowline/v1", kind: "List", items: rows }, null, 2)}\n`);
+    case "yaml":
+      return terminal.out(stringify({ apiVersion: "bowline/v1", kind: "List", items: rows }));
+    case "jsonl":
+      return terminal.out(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    case "name":
+      return terminal.out(rows.map((row) => `${nameOf(row)}\n`).join(""));
+    default: {
+      if (rows.length === 0) return terminal.say(`${empty}\n`);
+      terminal.out(table(rows, columns.filter((column) => format === "wide" || column.wide !== true)));
+    }
+  }
+}
+
+/** Prints one thing: `text` for people. */
+export function printOne(terminal: Terminal, format: Format, item: object, name: string, text: () => string): void {
+  if (format === "json") terminal.out(`${JSON.stringify(item, null, 2)}\n`);
+  else if (format === "jsonl") terminal.out(`${JSON.stringify(item)}\n`);
+  else if (format === "yaml") terminal.out(stringify(item));
+  else if (format === "name") terminal.out(`${name}\n`);
+  else terminal.out(text());
+}
+
+export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
+  const cells = [columns.map((column) => column.title), ...rows.map((row) => columns.map((column) => printable(column.value(row))))];
+  const widths = columns.map((_column, index) => Math.max(...cells.map((line) => line[index]!.length)));
+  return cells.map((line) => `${line.map((cell, index) => (index === line.length - 1 ? cell : cell.padEnd(widths[index]! + 3))).join("")}\n`).join("");
+}
+
+/** `Name:   value` lines of a describe. */
+export function fields(pairs: readonly (readonly [string, string])[]): string {
+  const width = Math.max(...pairs.map(([name]) => name.length)) + 2;
+  return pairs.map(([name, value]) => `${`${name}:`.padEnd(width)} ${printable(value)}\n`).join("");
+}
+
+/** "12s", "5m", "3h", "2d": like kubectl's ages. */
+export function age(fromIso: string | null, nowMs: number): string {
+  if (fromIso === null) return "never";
+  return duration(Math.max(0, nowMs - Date.parse(fromIso)));
+}
+
+export function duration(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 120) return `${seconds}s`;
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)}m`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)}h`;
+  return `${Math.floor(seconds / 86_400)}d`;
+}
+
+export function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is removed
+  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
+}

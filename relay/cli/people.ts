@@ -1,0 +1,49 @@
+// The command tree about people and their ways in: login, logout, whoami, context, operator, kube. See login.ts for the work.
+import type { Command } from "commander";
+import { parseDuration } from "../../shared/kit/config.ts";
+import { addOperator, kubeLogin, listContexts, listOperators, login, logout, operatorToken, removeOperator, whoami } from "./login.ts";
+import type { Run } from "./run.ts";
+
+export type WithRun = (command: Command, work: (run: Run) => Promise<void> | void) => Promise<void>;
+
+export function addPeopleCommands(program: Command, withRun: WithRun): void {
+  program
+    .command("login <server>")
+    .description("log in to a relay, e.g. https://relay.example:8443")
+    .requiredOption("--token <token>", "a first-login token or an operator token")
+    .option("--ca <file>", "the relay's CA certificate, when it is private (DATA/tls/ca.crt at the relay)")
+    .option("--name <name>", "name of the context; default: the relay's host and port")
+    .action((server: string, options: { token: string; ca?: string; name?: string }, command: Command) =>
+      withRun(command, (run) => login(run, server, { caFile: options.ca ?? null, token: options.token, name: options.name ?? null })),
+    );
+  program.command("logout").description("revoke this context's token and forget it").action((_options, command: Command) => withRun(command, logout));
+  program.command("whoami").description("who the relay takes you for").action((_options, command: Command) => withRun(command, whoami));
+  program
+    .command("context [name]")
+    .description("list the relays you know, or switch to one")
+    .action((name: string | undefined, _options, command: Command) => withRun(command, (run) => listContexts(run, name ?? null)));
+  addOperators(program.command("operator").description("people and programs that may use the relay"), withRun);
+  const kube = program.command("kube").description("kubectl's way in");
+  kube
+    .command("login [sites...]")
+    .description("write a kubeconfig with a context for each site (default: all) and one static token")
+    .option("--ttl <duration>", "how long the token is good", parseDuration, parseDuration("8h"))
+    .option("--file <file>", "where to write it; - prints it")
+    .option("--static", "write the token into the file (the only way for now)")
+    .action((sites: string[], options: { ttl: number; file?: string }, command: Command) => withRun(command, (run) => kubeLogin(run, { sites, ttlMs: options.ttl, file: options.file ?? null })));
+}
+
+function addOperators(operator: Command, withRun: WithRun): void {
+  operator.command("ls").description("list operators").action((_options, command: Command) => withRun(command, listOperators));
+  operator
+    .command("add <name>")
+    .description("add an operator")
+    .option("--tier <tier>", "what they may do", "admin")
+    .action((name: string, options: { tier: string }, command: Command) => withRun(command, (run) => addOperator(run, name, options.tier)));
+  operator.command("rm <name>").description("remove an operator and revoke their tokens").action((name: string, _options, command: Command) => withRun(command, (run) => removeOperator(run, name)));
+  operator
+    .command("token [name]")
+    .description("make a token for an operator (default: yourself) and print it once")
+    .option("--ttl <duration>", "how long it is good", parseDuration, parseDuration("30d"))
+    .action((name: string | undefined, options: { ttl: number }, command: Command) => withRun(command, (run) => operatorToken(run, name ?? null, options.ttl)));
+}

@@ -1,0 +1,132 @@
+// The relay's one port: TLS, ALPN h2 and http/1.1, for agents (/link), kubectl (/k8s/), the API (/api/v1) and probes. Sets every Node default
+// that breaks Kubernetes clients. Knows no route itself: the composition root gives one handler for requests and one for upgrades.
+import { createServer as createHttp1, type IncomingMessage, type Server as Http1Server, type ServerResponse } from "node:http";
+import { createServer as createHttp2, type Http2Server, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
+import { createServer as createTls, type Server as TlsServer, type TLSSocket } from "node:tls";
+import { Fault } from "../../shared/kit/errors.ts";
+
+/** A 20 KB exec command line is a 60 KB head; Node's own bound is 16 KiB. */
+const h1HeadBytesMax = 1_048_576;
+const h2HeadBytesMax = 65_536;
+/** Go keeps idle sockets for 90 s: ours must outlive them, or a request meets a closing socket. */
+const keepAliveMs = 125_000;
+/** A head must be here within this time (ms); bodies may take days. */
+const headersMs = 30_000;
+/** TLS handshakes that take longer (ms) are dropped. */
+const tlsHandshakeMs = 10_000;
+/** Sockets at once, in total: each costs descriptors and some 40 KB. */
+const socketsMax = 20_000;
+/** Streams one HTTP/2 client may have open: k9s holds some 40 watches, controllers hundreds. */
+const h2StreamsMax = 1_000;
+/** h2 windows: 64 KiB would hold one upload to 64 KiB a round trip. */
+const h2StreamWindowBytes = 1_048_576;
+
+export interface ServerHandlers {
+  onRequest(request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void;
+  onUpgrade(request: IncomingMessage, socket: TLSSocket, ahead: Buffer): void;
+}
+
+export interface ServerOptions {
+  readonly cert: string;
+  readonly key: string;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+}
+
+export class RelayServer {
+  readonly #tls: TlsServer;
+  readonly #h1: Http1Server;
+  readonly #h2: Http2Server;
+  readonly #sockets = new Set<Socket>();
+  readonly #h2Peers = new Set<ServerHttp2Session>();
+
+  constructor(options: Pick<ServerOptions, "cert" | "key">, handlers: ServerHandlers) {
+    this.#h1 = createHttp1({ maxHeaderSize: h1HeadBytesMax, keepAliveTimeout: keepAliveMs, headersTimeout: headersMs, requestTimeout: 0, requireHostHeader: false, noDelay: true, insecureHTTPParser: false });
+    this.#h1.timeout = 0;
+    this.#h1.maxRequestsPerSocket = 0;
+    this.#h1.on("request", (request, response) => handlers.onRequest(request, response));
+    this.#h1.on("checkContinue", (request, response) => {
+      response.writeContinue();
+      handlers.onRequest(request, response);
+    });
+    this.#h1.on("upgrade", (request, socket, ahead) => handlers.onUpgrade(request, socket as TLSSocket, ahead));
+    this.#h1.on("connect", (_request, socket) => socket.end("HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"));
+    this.#h1.on("clientError", (error, socket) => answerClientError(error as NodeJS.ErrnoException, socket as Socket));
+    this.#h2 = createHttp2({
+      maxHeaderListPairs: 2_000,
+      settings: { maxHeaderListSize: h2HeadBytesMax, maxConcurrentStreams: h2StreamsMax, initialWindowSize: h2StreamWindowBytes, enableConnectProtocol: false },
+      unknownProtocolTimeout: headersMs,
+    });
+    this.#h2.timeout = 0;
+    this.#h2.on("request", (request, response) => handlers.onRequest(request, response));
+    this.#h2.on("session", (peer) => {
+      this.#h2Peers.add(peer);
+      peer.setLocalWindowSize(4 * h2StreamWindowBytes);
+      peer.on("close", () => this.#h2Peers.delete(peer));
+      peer.on("error", () => {});
+    });
+    this.#tls = createTls({ ...options, ALPNProtocols: ["h2", "http/1.1"], minVersion: "TLSv1.2", handshakeTimeout: tlsHandshakeMs });
+    this.#tls.maxConnections = socketsMax;
+    this.#tls.on("secureConnection", (socket) => this.#hand(socket));
+    this.#tls.on("tlsClientError", () => {}); // scanners and wrong pins; the client has the reason
+  }
+
+  #hand(socket: TLSSocket): void {
+    this.#sockets.add(socket);
+    socket.once("close", () => this.#sockets.delete(socket));
+    socket.on("error", () => {});
+    socket.setNoDelay(true);
+    if (socket.alpnProtocol === "h2") this.#h2.emit("connection", socket);
+    else this.#h1.emit("connection", socket);
+  }
+
+  /** New certificates for new sockets; the old ones go on. */
+  renew(cert: string, key: string): void {
+    this.#tls.setSecureContext({ cert, key });
+  }
+
+  /** Resolves with the real port. Faults: PORT_IN_USE, USAGE. */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#tls.once("error", (error: NodeJS.ErrnoException) => reject(listenFault(error, host, port)));
+      this.#tls.listen({ host, port, backlog: 4_096 }, () => {
+        this.#tls.removeAllListeners("error");
+        resolve((this.#tls.address() as AddressInfo).port);
+      });
+    });
+  }
+
+  /** Takes no new sockets; what is open goes on. */
+  refuseNew(): void {
+    this.#tls.close();
+    for (const peer of this.#h2Peers) peer.close();
+    this.#h1.closeIdleConnections();
+  }
+
+  /** Ends everything that is left. */
+  close(): void {
+    this.refuseNew();
+    for (const peer of this.#h2Peers) peer.destroy();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+/** A listening error in words. */
+export function listenFault(error: NodeJS.ErrnoException, host: string, port: number): Fault {
+  const at = `${host}:${port}`;
+  if (error.code === "EADDRINUSE") {
+    return new Fault("PORT_IN_USE", { what: `cannot listen on ${at}`, why: "another process uses this port", hint: `stop that process (ss -ltnp 'sport = :${port}' names it) or choose another port with --listen`, cause: error });
+  }
+  if (error.code === "EACCES") return new Fault("PORT_IN_USE", { what: `cannot listen on ${at}`, why: "ports below 1024 need a privilege this process does not have", hint: "choose a port above 1023 with --listen", cause: error });
+  return new Fault("USAGE", { what: `cannot listen on ${at}`, why: error.message, hint: "--listen takes HOST:PORT, e.g. 0.0.0.0:8443", cause: error });
+}
+
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+  const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
+  const status = tooLarge ? "431 Request Header Fields Too Large" : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "408 Request Timeout" : "400 Bad Request";
+  const body = JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: tooLarge ? "the request head is over 1 MiB" : "the request is not valid HTTP/1.1", code: Number(status.slice(0, 3)) });
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}

@@ -1,0 +1,182 @@
+// Types of the relay's HTTP API, /api/v1: for relay/http, relay/cli and later the console. JSON only; times are ISO 8601 in UTC; members are
+// only ever added. Errors are RFC 9457 problems with our four parts. Types only: nothing here runs.
+import type { FaultCode } from "./kit/errors.ts";
+
+export const API_VERSION = "bowline/v1";
+
+/** RFC 9457 problem. `title` is the Fault's what, `detail` its why. */
+export interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly detail: string;
+  readonly code: FaultCode;
+  readonly hint: string;
+  readonly facts?: Readonly<Record<string, string | number | boolean>>;
+}
+
+export type LinkWord = "online" | "slow" | "quiet" | "late" | "lost" | "new" | "waiting" | "held";
+
+export interface SiteSummary {
+  readonly apiVersion: typeof API_VERSION;
+  readonly kind: "Site";
+  readonly name: string;
+  /** `s_` and 32 hex digits, from the agent's first key. */
+  readonly id: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly tier: string;
+  readonly setting: "relayed" | "sealed";
+  /** Is there a link, and how is it. Never mixed with the age of what is known. */
+  readonly link: LinkWord;
+  readonly state: "waiting" | "active" | "denied" | "revoked";
+  /** Last octet from the agent, or null when there never was one. */
+  readonly lastContact: string | null;
+  /** When the newest report was made at the site, by the site's clock. */
+  readonly reportMade: string | null;
+  /** When it arrived here. */
+  readonly reportReceived: string | null;
+  /** Commands that have not ended. */
+  readonly openCommands: number;
+  readonly created: string;
+}
+
+export interface SiteDetail extends SiteSummary {
+  readonly agentVersion: string | null;
+  readonly roundTripMs: number | null;
+  readonly linkSince: string | null;
+  readonly lastLinkEnd: { readonly at: string; readonly why: string } | null;
+  readonly liveStreams: number;
+  readonly report: SiteReport | null;
+  /** Newest first. */
+  readonly events: readonly SiteEvent[];
+  /** Weaker settings that are in force, in words. */
+  readonly warnings: readonly string[];
+}
+
+/** What an agent tells of its cluster; plane Latest: a newer one replaces an older. */
+export interface SiteReport {
+  /** Site clock, ms since 1970. */
+  readonly madeAtMs: number;
+  readonly agentVersion: string;
+  readonly kubernetes: { readonly version: string | null; readonly reachable: boolean; readonly why: string | null };
+  readonly nodes: readonly { readonly name: string; readonly ready: boolean; readonly why: string; readonly version: string }[];
+  readonly nodesTotal: number;
+  /** Workloads that are not well; bounded, the total beside it. */
+  readonly unwell: readonly { readonly kind: string; readonly namespace: string; readonly name: string; readonly why: string }[];
+  readonly unwellTotal: number;
+  readonly workloadsTotal: number;
+  readonly agent: { readonly startedAtMs: number; readonly memoryMiB: number; readonly freeDiskMiB: number; readonly health: readonly { readonly id: string; readonly what: string }[] };
+  readonly queues: { readonly commandsOpen: number; readonly lettersWaiting: number; readonly oldestLetterMs: number | null };
+}
+
+/** Something that happened at the site, with the time at which it happened there. */
+export interface SiteEvent {
+  readonly at: string;
+  readonly received: string;
+  readonly kind: string;
+  readonly what: string;
+}
+
+export interface JoinTokenRequest {
+  /** Name of the site, or a pattern with one `*`. */
+  readonly name?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly tier?: string;
+  readonly ttlMs?: number;
+  readonly uses?: number;
+  readonly binding?: "exporter" | "none";
+  /** Address that agents dial, when it is not the one the request came to. */
+  readonly urls?: readonly string[];
+}
+
+export interface JoinTokenCreated {
+  readonly kind: "JoinToken";
+  readonly id: string;
+  readonly token: string;
+  readonly expires: string;
+  readonly uses: number;
+}
+
+export interface ApproveRequest {
+  readonly code: string;
+  /** Another name than the agent asked for. */
+  readonly name?: string;
+}
+
+export type CommandWord = "queued" | "blocked" | "offered" | "stored" | "running" | "succeeded" | "failed" | "rejected" | "expired" | "superseded" | "cancelled" | "outcome-unknown" | "abandoned";
+
+/** What is asked of one site. `apply`: server-side apply of objects; `job`: run one image to its end. */
+export type CommandSpec =
+  | { readonly kind: "apply"; readonly objects: readonly KubeObject[]; readonly forceConflicts: boolean }
+  | { readonly kind: "job"; readonly name: string; readonly namespace: string; readonly image: string; readonly command: readonly string[]; readonly env: Readonly<Record<string, string>>; readonly timeoutMs: number };
+
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string; readonly [key: string]: unknown };
+  readonly [key: string]: unknown;
+}
+
+export interface CommandRequest {
+  readonly site: string;
+  readonly spec: CommandSpec;
+  /** It must have started at the site by then, or it expires there. */
+  readonly expiresInMs?: number;
+}
+
+export interface CommandView {
+  readonly apiVersion: typeof API_VERSION;
+  readonly kind: "Command";
+  readonly id: string;
+  readonly site: string;
+  readonly what: string;
+  readonly commandKind: CommandSpec["kind"];
+  readonly state: CommandWord;
+  /** Why it is not further: in words. */
+  readonly why: string;
+  readonly operator: string;
+  readonly order: number;
+  readonly deadline: string;
+  /** Relay clock. */
+  readonly asked: string;
+  readonly offered: string | null;
+  readonly stored: string | null;
+  readonly ended: string | null;
+  /** Site clock: when it started and ended there. */
+  readonly startedAtSite: string | null;
+  readonly endedAtSite: string | null;
+  readonly outcome: CommandOutcome | null;
+}
+
+export interface CommandOutcome {
+  readonly state: CommandWord;
+  /** One sentence. */
+  readonly what: string;
+  readonly code: FaultCode | null;
+  /** Per object for apply, one entry for a job. */
+  readonly objects: readonly { readonly ref: string; readonly result: "created" | "configured" | "unchanged" | "failed" | "completed"; readonly why: string }[];
+}
+
+export interface LoginAnswer {
+  readonly operator: string;
+  readonly tier: string;
+  readonly token: string;
+  readonly expires: string;
+}
+
+export interface OperatorTokenRequest {
+  readonly operator?: string;
+  readonly ttlMs?: number;
+  readonly purpose?: string;
+}
+
+export interface KubeLoginAnswer {
+  readonly token: string;
+  readonly expires: string;
+  readonly sites: readonly string[];
+}
+
+export interface Listing<Item> {
+  readonly apiVersion: typeof API_VERSION;
+  readonly items: readonly Item[];
+}

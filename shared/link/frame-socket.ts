@@ -1,0 +1,161 @@
+// One WebSocket as messages of frames: what the handshake reads frame by frame and the link then takes over. Holds back what arrives between
+// the two, so a relay that speaks right after WELCOME loses nothing. Bounded: the handshake's backlog is a few messages, more ends the socket.
+import type { TLSSocket } from "node:tls";
+import type { WebSocket } from "ws";
+import { Fault } from "../kit/errors.ts";
+import { parseBye } from "../wire/message.ts";
+import { encodeFrame, type FrameTypeName } from "../wire/frame.ts";
+import { decodeFrames } from "../wire/decoder.ts";
+import { faultCodeOf } from "../wire/codes.ts";
+import { handshakeBytesMax, handshakeClaimBytesMax } from "../wire/limits.ts";
+import type { HandshakePort } from "./handshake.ts";
+import { faultFromReason } from "./reason.ts";
+
+export const EXPORTER_LABEL = "EXPORTER-bowline-link-v1";
+const exporterBytes = 32;
+/** Messages that may wait between handshake and link: one letter credit never starts before HELD, streams may. */
+const backlogMessagesMax = 256;
+/** After our close frame the peer has this long (ms) to answer before the socket is destroyed. */
+const closeGraceMs = 1_000;
+
+export interface SocketEnd {
+  readonly closeCode: number;
+  readonly error: Error | null;
+}
+
+/** BYE as read during the handshake: the retry hint beside the Fault that says why. */
+export class ByeFault extends Fault {
+  readonly retryAfterMs: number;
+  readonly byeCode: string;
+
+  constructor(fault: Fault, byeCode: string, retryAfterMs: number) {
+    super(fault.code, { what: fault.message, why: fault.why, hint: fault.hint, facts: fault.facts });
+    this.byeCode = byeCode;
+    this.retryAfterMs = retryAfterMs;
+  }
+}
+
+export class FrameSocket implements HandshakePort {
+  readonly exporter: Uint8Array;
+  readonly ended: Promise<SocketEnd>;
+  readonly #ws: WebSocket;
+  readonly #tls: TLSSocket;
+  #backlog: Buffer[] = [];
+  #take: ((message: Buffer) => void) | null = null;
+  #end: SocketEnd | null = null;
+  #error: Error | null = null;
+  #onEnd: (() => void) | null = null;
+
+  constructor(ws: WebSocket, tls: TLSSocket, binding: "exporter" | "none") {
+    this.#ws = ws;
+    this.#tls = tls;
+    this.exporter = binding === "none" ? new Uint8Array(exporterBytes) : tls.exportKeyingMaterial(exporterBytes, EXPORTER_LABEL, Buffer.alloc(0));
+    ws.binaryType = "nodebuffer";
+    ws.on("message", (message, isBinary) => {
+      if (!isBinary) return void ws.close(1003, "binary messages only");
+      if (this.#take) this.#take(message as Buffer);
+      else if (this.#backlog.length < backlogMessagesMax) this.#backlog.push(message as Buffer);
+      else ws.terminate();
+    });
+    ws.on("error", (error) => (this.#error = error));
+    this.ended = new Promise((resolve) => {
+      ws.once("close", (closeCode) => {
+        this.#end = { closeCode, error: this.#error };
+        resolve(this.#end);
+        this.#onEnd?.();
+      });
+    });
+  }
+
+  get bufferedOctets(): number {
+    return this.#ws.bufferedAmount;
+  }
+
+  get octetsRead(): number {
+    return this.#tls.bytesRead;
+  }
+
+  get octetsWritten(): number {
+    return this.#tls.bytesWritten;
+  }
+
+  send(type: FrameTypeName, payload: Uint8Array): void {
+    this.sendMessage(encodeFrame(type, 0, payload));
+  }
+
+  sendMessage(message: Uint8Array): void {
+    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.send(message, sendOptions);
+  }
+
+  cork(): void {
+    this.#tls.cork();
+  }
+
+  uncork(): void {
+    this.#tls.uncork();
+  }
+
+  onDrain(wake: () => void): void {
+    this.#tls.on("drain", wake);
+  }
+
+  /** The handshake's read: the payload of the next frame, which must be of `type` and alone in its message. */
+  next(type: FrameTypeName): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const settle = (message: Buffer): void => {
+        this.#take = null;
+        this.#onEnd = null;
+        try {
+          resolve(handshakePayload(message, type));
+        } catch (error) {
+          reject(error as Error);
+        }
+      };
+      const waiting = this.#backlog.shift();
+      if (waiting) return settle(waiting);
+      if (this.#end) return reject(lostInHandshake(this.#end));
+      this.#take = settle;
+      this.#onEnd = () => reject(lostInHandshake(this.#end!));
+    });
+  }
+
+  /** Hands every further message to `take`, those that waited first. */
+  attach(take: (message: Buffer) => void): void {
+    const waiting = this.#backlog;
+    this.#backlog = [];
+    for (const message of waiting) take(message);
+    this.#take = take;
+  }
+
+  /** Closing handshake of WebSocket, then the socket; at most `closeGraceMs`. */
+  close(): void {
+    if (this.#end) return;
+    this.#ws.close(1000);
+    const grace = setTimeout(() => this.#ws.terminate(), closeGraceMs);
+    void this.ended.then(() => clearTimeout(grace));
+  }
+
+  terminate(): void {
+    this.#ws.terminate();
+  }
+}
+
+const sendOptions = { binary: true, compress: false } as const;
+
+function handshakePayload(message: Uint8Array, type: FrameTypeName): Uint8Array {
+  const bound = type === "CLAIM" || type === "WELCOME" ? handshakeClaimBytesMax : handshakeBytesMax;
+  if (message.length > bound + 16) throw new Fault("FRAME_TOO_LARGE", { what: `a handshake message of ${message.length} octets came`, why: `${type} is at most ${bound} octets` });
+  const frames = decodeFrames(message);
+  const frame = frames[0];
+  if (frame?.type === "BYE") {
+    const bye = parseBye(frame.payload);
+    const fault = faultFromReason(faultCodeOf(bye.code), "the other end closed the link during the handshake", bye.reason);
+    throw new ByeFault(fault, bye.code, bye.retryAfterMs);
+  }
+  if (frames.length !== 1 || frame?.type !== type) throw new Fault("FRAME_MISPLACED", { what: `${frame?.type ?? "no frame"} came in the handshake`, why: `${type} is what must come here, alone` });
+  return frame.payload;
+}
+
+function lostInHandshake(end: SocketEnd): Fault {
+  return new Fault("LINK_LOST", { what: "the link ended during the handshake", why: end.error?.message ?? `closed with code ${end.closeCode}`, cause: end.error });
+}

@@ -1,0 +1,122 @@
+// What CLAIM and WELCOME carry beside their proofs: the agent's hello, a join request, the relay's welcome; strict readers and their JSON.
+// Lists are bounded by the letters that can be in doubt (one letter credit), so a claim always fits its frame.
+import { letterCreditLetters } from "../wire/limits.ts";
+import { member, refused } from "./handshake-frames.ts";
+import type { AgentHandshake } from "./handshake.ts";
+
+/** Absolute totals of one link: letters and letter octets that the peer may send. */
+export interface LetterCredit {
+  readonly letters: number;
+  readonly octets: number;
+}
+
+export interface AgentHello {
+  /** Random, born with the agent's database: another value means that what it held is gone. */
+  readonly agentEpoch: string;
+  /** Greatest relay epoch the agent has seen. */
+  readonly relayEpoch: number;
+  readonly trustVersion: number;
+  readonly startCredit: number;
+  readonly letterCredit: LetterCredit;
+  /** Letters that left on an earlier link and have no receipt. */
+  readonly inDoubt: readonly string[];
+  readonly version: string;
+  readonly freeOctets: number;
+  /** Letters that wait at the agent. */
+  readonly outbox: number;
+}
+
+export interface JoinClaim {
+  readonly token: string;
+  readonly signKey: string;
+  readonly boxKey: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+export interface Welcome {
+  readonly state: "linked" | "waiting";
+  readonly name: string;
+  readonly relayEpoch: number;
+  readonly startCredit: number;
+  readonly letterCredit: LetterCredit;
+  /** Trust documents from the version after the agent's, oldest first. */
+  readonly trust: readonly Uint8Array[];
+  /** The newest signed `site` statement, or null while waiting. */
+  readonly siteStatement: Uint8Array | null;
+  readonly inDoubt: readonly string[];
+  readonly held: readonly string[];
+}
+
+/** Versions a site may be behind and still be brought up in one WELCOME; 40 steps of 90 days are ten years. */
+const trustStepsMax = 40;
+const labelsMax = 64;
+
+export function agentHello(json: Record<string, unknown>): AgentHello {
+  return {
+    agentEpoch: member.string(json, "agentEpoch", 64),
+    relayEpoch: member.integer(json, "relayEpoch"),
+    trustVersion: member.integer(json, "trustVersion"),
+    startCredit: member.integer(json, "startCredit"),
+    letterCredit: letterCredit(json),
+    inDoubt: member.strings(json, "inDoubt", letterCreditLetters),
+    version: member.string(json, "version", 64),
+    freeOctets: member.integer(json, "freeOctets"),
+    outbox: member.integer(json, "outbox"),
+  };
+}
+
+function letterCredit(json: Record<string, unknown>): LetterCredit {
+  const credit = member.object(json, "letterCredit");
+  return { letters: member.integer(credit, "letters"), octets: member.integer(credit, "octets") };
+}
+
+export function parseJoinClaim(json: Record<string, unknown>): JoinClaim {
+  const labels = member.object(json, "labels");
+  if (Object.keys(labels).length > labelsMax) throw refused(`more than ${labelsMax} labels`);
+  for (const [name, value] of Object.entries(labels)) {
+    if (typeof value !== "string" || value.length > 63 || name.length > 317) throw refused(`the label "${name.slice(0, 64)}" is not acceptable`);
+  }
+  return {
+    token: member.string(json, "token", 64),
+    signKey: member.string(json, "signKey", 64),
+    boxKey: member.string(json, "boxKey", 64),
+    name: member.string(json, "name", 63),
+    labels: labels as Record<string, string>,
+  };
+}
+
+export function claimJson(options: AgentHandshake): Record<string, unknown> {
+  const common = { boot: options.boot, dial: options.dial };
+  if (options.join) {
+    const { token, signKey, boxKey, name, labels } = options.join;
+    return { join: { token, signKey, boxKey, name, labels }, ...common };
+  }
+  return { site: options.site, ...common, hello: options.hello };
+}
+
+export function welcomeJson(welcome: Welcome): Record<string, unknown> {
+  return {
+    ...welcome,
+    trust: welcome.trust.map((bytes) => Buffer.from(bytes).toString("base64url")),
+    siteStatement: welcome.siteStatement ? Buffer.from(welcome.siteStatement).toString("base64url") : "",
+  };
+}
+
+export function parseWelcome(json: Record<string, unknown>): Welcome {
+  const state = json["state"];
+  if (state !== "linked" && state !== "waiting") throw refused(`"state" is neither linked nor waiting`);
+  const statement = json["siteStatement"];
+  if (typeof statement !== "string") throw refused(`"siteStatement" is not a text`);
+  return {
+    state,
+    name: member.string(json, "name", 63),
+    relayEpoch: member.integer(json, "relayEpoch"),
+    startCredit: member.integer(json, "startCredit"),
+    letterCredit: letterCredit(json),
+    trust: member.strings(json, "trust", trustStepsMax, 65_536).map((text) => Buffer.from(text, "base64url")),
+    siteStatement: statement === "" ? null : Buffer.from(statement, "base64url"),
+    inDoubt: member.strings(json, "inDoubt", letterCreditLetters),
+    held: member.strings(json, "held", letterCreditLetters),
+  };
+}

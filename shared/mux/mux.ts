@@ -1,0 +1,432 @@
+// The multiplexer: many streams and letters over one ordered pipe of messages. A pure machine: inputs are methods, outputs wait in effects() and
+// nextMessage(). Promises: order inside a stream, credit per stream, a cap on what is under way, control first, then small, then fair by
+// octets; hostile input costs bounded memory and ends in one "fail" effect. PROTOCOL.md; receiving is in inbound.ts.
+import { invariant } from "../kit/assert.ts";
+import { Fault } from "../kit/errors.ts";
+import type { CodeName } from "../wire/codes.ts";
+import { FRAME_TYPES, MORE } from "../wire/frame.ts";
+import { ackAfterBytes, ackAfterMs, creditLinkBytesMax, frameBytesMax, frameBytesShared, liveEveryMs, streamQueueBytesMax, streamQueueHighBytes, streamsPerLinkMax } from "../wire/limits.ts";
+import { encodeHead, encodeLetterHead, encodeOpen, type LetterStatus, type RequestHead, type ResponseHead } from "../wire/message.ts";
+import { Control } from "./control.ts";
+import { GrowthBudget } from "./credit.ts";
+import type { Effect, StreamId } from "./effects.ts";
+import { Inbound } from "./inbound.ts";
+import { Keepalive } from "./keepalive.ts";
+import { LetterLane, LettersIn, LettersOut, type LetterTotals, type OfferedLetter } from "./letters.ts";
+import { FIN_PAYLOAD, Outbound } from "./outbound.ts";
+import type { Pacer } from "./pacer-type.ts";
+import { Scheduler } from "./scheduler.ts";
+import { MuxStream } from "./stream.ts";
+
+export type { Effect, StreamId } from "./effects.ts";
+export type MuxRole = "relay" | "agent";
+
+export interface MuxSettings {
+  readonly role: MuxRole;
+  /** May hand out uninitialised memory. */
+  readonly allocate: (octets: number) => Uint8Array;
+  readonly peerStartCredit: number;
+  readonly ownStartCredit: number;
+  readonly peerLetterCredit: LetterTotals;
+  readonly ownLetterCredit: LetterTotals;
+  readonly random: () => number;
+  readonly wallMs: () => number;
+  readonly pacer: Pacer;
+}
+
+/** A frame smaller than this is not worth its head when more could leave a moment later. */
+const frameWorthBytes = 1_024;
+
+export interface MuxStats {
+  readonly openStreams: number;
+  readonly octetsOut: number;
+  readonly inFlightOctets: number;
+  readonly decodedOctets: number;
+  readonly lateFrames: number;
+  readonly capOctets: number;
+  readonly roundTripMs: number;
+  readonly grownOctets: number;
+}
+
+export class Mux {
+  readonly role: MuxRole;
+  readonly settings: MuxSettings;
+  readonly streams = new Map<StreamId, MuxStream>();
+  readonly control = new Control();
+  readonly lettersOut: LettersOut;
+  readonly lettersIn: LettersIn;
+  readonly scheduler = new Scheduler();
+  readonly keepalive: Keepalive;
+  readonly budget = new GrowthBudget(creditLinkBytesMax);
+  readonly #outbound = new Outbound();
+  readonly #inbound: Inbound;
+  /** Relay: OPEN records that have not left, in the order of their ids. */
+  readonly #opens: MuxStream[] = [];
+  #lastId = 0;
+  /** Greatest id whose OPEN has left (relay) or came (agent). */
+  greatestId = 0;
+  awaitedHeads = 0;
+  sentOctets = 0;
+  peerAckedOctets = 0;
+  hasSaidBye = false;
+  hasHeardBye = false;
+  hasFailed = false;
+  nowMs: number;
+  #effects: Effect[] = [];
+  #ackDueMs = Infinity;
+  #liveDueMs = Infinity;
+
+  constructor(settings: MuxSettings, nowMs: number) {
+    this.settings = settings;
+    this.role = settings.role;
+    this.nowMs = nowMs;
+    this.lettersOut = new LettersOut(settings.peerLetterCredit);
+    this.lettersIn = new LettersIn(settings.ownLetterCredit);
+    this.keepalive = new Keepalive(settings.role === "relay", settings.random, nowMs);
+    this.#inbound = new Inbound(this);
+  }
+
+  // --- streams
+
+  /** Relay only: a new stream; its OPEN leaves in the order of ids. Faults: DRAINING, TOO_MANY. */
+  open(head: RequestHead, nowMs: number): StreamId {
+    this.nowMs = nowMs;
+    invariant(this.role === "relay", "only the relay opens streams");
+    if (this.hasSaidBye || this.hasHeardBye) throw new Fault("DRAINING", { what: "the link is closing" });
+    if (this.streams.size >= streamsPerLinkMax) throw new Fault("TOO_MANY", { what: `the link has ${streamsPerLinkMax} open streams`, why: "it takes no more until some end" });
+    const record = encodeOpen(head);
+    this.#lastId += 1;
+    const stream = this.addStream(this.#lastId, head.flags.interactive);
+    stream.record = record;
+    this.#opens.push(stream);
+    this.awaitedHeads += 1;
+    return stream.id;
+  }
+
+  addStream(id: StreamId, isInteractive: boolean): MuxStream {
+    const stream = new MuxStream(id, isInteractive, { peerStart: this.settings.peerStartCredit, ownStart: this.settings.ownStartCredit, budget: this.budget });
+    if (this.streams.size === 0) this.#liveDueMs = this.nowMs + liveEveryMs;
+    this.streams.set(id, stream);
+    return stream;
+  }
+
+  /** Agent only, once per stream. */
+  respond(id: StreamId, head: ResponseHead): void {
+    const stream = this.streams.get(id);
+    if (stream === undefined) return;
+    invariant(this.role === "agent" && !stream.hasResponded, "the agent answers each stream once");
+    stream.record = encodeHead(head);
+    stream.hasResponded = true;
+    this.#wake(stream);
+  }
+
+  /** False: enough is queued, go on at "writable". The chunk is the mux's until it has left. */
+  write(id: StreamId, chunk: Uint8Array): boolean {
+    const stream = this.streams.get(id);
+    if (stream === undefined) return true;
+    invariant(!stream.wantsFin, "nothing is written behind the end");
+    invariant(stream.queuedOctets === 0 || stream.queuedOctets + chunk.length <= streamQueueBytesMax, "a writer stops when it is told to");
+    stream.push(chunk);
+    this.#wake(stream);
+    if (stream.queuedOctets <= streamQueueHighBytes) return true;
+    stream.wantsWritable = true;
+    return false;
+  }
+
+  finish(id: StreamId): void {
+    const stream = this.streams.get(id);
+    if (stream === undefined || stream.wantsFin || stream.state === "localDone") return;
+    stream.wantsFin = true;
+    this.#wake(stream);
+  }
+
+  /** Asks the peer to end its direction. */
+  stop(id: StreamId, code: CodeName): void {
+    const stream = this.streams.get(id);
+    if (stream === undefined || stream.state === "remoteDone") return;
+    this.control.stops.set(id, code);
+  }
+
+  /** Both directions end; what waited is dropped. Nothing for a stream that is over. */
+  reset(id: StreamId, code: CodeName, reason = ""): void {
+    const stream = this.streams.get(id);
+    if (stream === undefined) return;
+    const hasLeft = this.role === "agent" || stream.id <= this.greatestId || stream.recordSent > 0;
+    if (hasLeft) this.control.resets.set(id, { code, reason });
+    stream.move("reset");
+    this.removeStream(stream);
+  }
+
+  removeStream(stream: MuxStream): void {
+    if (this.role === "relay" && stream.headParts !== null) this.awaitedHeads -= 1;
+    const at = stream.record !== null && this.role === "relay" ? this.#opens.indexOf(stream) : -1;
+    if (at !== -1) this.#opens.splice(at, 1);
+    stream.drop();
+    this.control.credits.delete(stream);
+    this.control.stops.delete(stream.id);
+    this.streams.delete(stream.id);
+    if (this.streams.size === 0) this.#liveDueMs = Infinity;
+  }
+
+  /** The reader took octets of "data" effects. */
+  take(id: StreamId, octets: number): void {
+    const stream = this.streams.get(id);
+    if (stream === undefined || octets === 0) return;
+    if (!stream.in.take(octets, this.nowMs, this.settings.pacer.roundTripMs) || stream.creditIsDue || stream.state === "remoteDone") return;
+    stream.creditIsDue = true;
+    this.control.credits.add(stream);
+  }
+
+  // --- letters
+
+  offerLetter(letter: OfferedLetter): void {
+    invariant(!this.hasSaidBye && !this.hasHeardBye, "no letter is offered after BYE");
+    this.scheduler.wake(this.lettersOut.offer(letter), letter.lane === "control");
+  }
+
+  get letterRoom(): LetterTotals {
+    return this.hasSaidBye || this.hasHeardBye ? { letters: 0, octets: 0 } : this.lettersOut.room;
+  }
+
+  settleLetter(number: number, status: LetterStatus): void {
+    this.lettersIn.settle(number, status);
+  }
+
+  grantLetters(total: LetterTotals): void {
+    this.lettersIn.grant(total);
+  }
+
+  held(payload: Uint8Array): void {
+    invariant(payload.length <= frameBytesMax, "HELD fits one frame");
+    this.control.held = payload;
+  }
+
+  // --- the link
+
+  /** One message. Never throws for what a peer sent: a broken rule is a "fail" effect, and everything after it is ignored. */
+  receive(message: Uint8Array, nowMs: number): void {
+    this.nowMs = nowMs;
+    if (this.hasFailed) return;
+    this.keepalive.heard(nowMs);
+    this.#inbound.receive(message);
+    if (this.control.unackedOctets > 0 && this.#ackDueMs === Infinity) this.#ackDueMs = nowMs + ackAfterMs;
+  }
+
+  octetsSeen(total: number, nowMs: number): void {
+    this.keepalive.octetsSeen(total, nowMs);
+  }
+
+  /** Keepalive, verdicts, LIVE. */
+  tick(nowMs: number): void {
+    this.nowMs = nowMs;
+    if (this.hasFailed) return;
+    this.keepalive.setOwed(this.#isOwed, nowMs);
+    const act = this.keepalive.tick(nowMs);
+    if (act === "dead") {
+      this.fail(new Fault("LINK_SILENT", { what: "the other end went silent", why: "nothing came back, and a ping was not answered" }), "silent");
+    } else if (act === "ping") this.control.ping = Math.max(0, Math.floor(nowMs * 1_000));
+    if (this.role === "relay" && nowMs >= this.#liveDueMs) this.#sayLive(nowMs);
+  }
+
+  #sayLive(nowMs: number): void {
+    const openIds = [...this.streams.keys()].filter((id) => id <= this.greatestId);
+    if (openIds.length > 0) this.control.live = { greatestId: this.greatestId, openIds };
+    this.#liveDueMs = this.streams.size > 0 ? nowMs + liveEveryMs : Infinity;
+  }
+
+  get #isOwed(): boolean {
+    return this.awaitedHeads > 0 || this.sentOctets > this.peerAckedOctets;
+  }
+
+  /** Says BYE: no new streams or letters; what is open goes on. */
+  bye(code: CodeName, options: { retryAfterMs?: number; reason?: string; otherRelay?: string } = {}): void {
+    if (this.hasSaidBye) return;
+    this.hasSaidBye = true;
+    const greatestId = this.role === "agent" ? this.greatestId : 0;
+    this.control.bye = { code, greatestId, retryAfterMs: options.retryAfterMs ?? 0, reason: options.reason ?? "", otherRelay: options.otherRelay ?? "" };
+    this.dropUnsent();
+  }
+
+  /** After BYE: OPENs that have not left never will, nor letters. */
+  dropUnsent(): void {
+    this.lettersOut.drop();
+    for (const stream of this.#opens.splice(0)) {
+      if (stream.recordSent > 0) this.control.resets.set(stream.id, { code: "draining", reason: "" });
+      this.endStream(stream, "draining", "", true);
+    }
+  }
+
+  /** A stream that is over without our caller having asked: tells it. */
+  endStream(stream: MuxStream, code: CodeName, reason: string, local: boolean): void {
+    stream.move("reset");
+    this.removeStream(stream);
+    this.effect({ kind: "reset", id: stream.id, code, reason, local });
+  }
+
+  fail(fault: Fault, code: CodeName): void {
+    if (this.hasFailed) return;
+    this.hasFailed = true;
+    this.effect({ kind: "fail", fault, code });
+  }
+
+  effect(effect: Effect): void {
+    this.#effects.push(effect);
+  }
+
+  /** Drains what happened, oldest first. */
+  effects(): Effect[] {
+    if (this.#effects.length === 0) return NO_EFFECTS;
+    const drained = this.#effects;
+    this.#effects = [];
+    return drained;
+  }
+
+  /** The next message to send, or null when nothing may leave now. */
+  nextMessage(nowMs: number, socketBufferedOctets: number): Uint8Array | null {
+    this.nowMs = nowMs;
+    const out = this.#outbound;
+    if (this.control.isDue(this.lettersIn)) this.control.emit(out.add, this.lettersIn, this.settings.wallMs);
+    this.#fill(out, nowMs, socketBufferedOctets);
+    const isAckDue = this.control.unackedOctets >= ackAfterBytes || nowMs >= this.#ackDueMs;
+    if (!out.isEmpty || isAckDue) this.control.emitAck(out.add);
+    if (this.control.unackedOctets === 0) this.#ackDueMs = Infinity;
+    if (out.isEmpty) return null;
+    const message = out.build(this.settings.allocate);
+    this.octetsOut += message.length;
+    return message;
+  }
+
+  octetsOut = 0;
+
+  #fill(out: Outbound, nowMs: number, socketBufferedOctets: number): void {
+    if (this.hasFailed) return;
+    this.#fillOpens(out);
+    const { pacer } = this.settings;
+    const target = pacer.messageOctetsMax();
+    let allowance = pacer.allowance(nowMs);
+    while (out.octets < target && this.scheduler.waiting > 0) {
+      if (allowance <= 0) return;
+      const frameMax = Math.min(this.scheduler.waiting > 1 ? frameBytesShared : frameBytesMax, pacer.frameOctetsMax(), allowance);
+      const member = this.scheduler.pick()!;
+      const octets = member instanceof LetterLane ? this.#fillLetter(out, member, frameMax) : this.#fillStream(out, member as MuxStream, frameMax, nowMs);
+      if (octets === 0) continue;
+      allowance -= octets;
+      this.sentOctets += octets;
+      pacer.sent(octets, nowMs, socketBufferedOctets === 0);
+      if (allowance < frameWorthBytes) return;
+    }
+    if (allowance > 0 && this.scheduler.waiting === 0) pacer.idle(this.#hasBlocked ? "no-credit" : "nothing-to-send", nowMs);
+  }
+
+  #hasBlocked = false;
+
+  #fillOpens(out: Outbound): void {
+    while (this.#opens.length > 0 && !this.hasSaidBye) {
+      const stream = this.#opens[0]!;
+      this.greatestId = stream.id;
+      if (!this.#fillRecord(out, stream, FRAME_TYPES.OPEN)) return;
+      this.#opens.shift();
+      this.#wake(stream);
+    }
+  }
+
+  /** Sends an OPEN or HEAD record, in parts when it is long; true when it is out. */
+  #fillRecord(out: Outbound, stream: MuxStream, type: number): boolean {
+    const record = stream.record!;
+    for (;;) {
+      const part = record.subarray(stream.recordSent, stream.recordSent + frameBytesMax);
+      stream.recordSent += part.length;
+      const isLast = stream.recordSent === record.length;
+      const hasRoom = out.add(isLast ? type : type | MORE, stream.id, part);
+      if (isLast) {
+        stream.record = null;
+        return true;
+      }
+      if (!hasRoom) return false;
+    }
+  }
+
+  #fillStream(out: Outbound, stream: MuxStream, frameMax: number, nowMs: number): number {
+    if (!this.streams.has(stream.id)) return 0;
+    if (stream.record !== null && (this.role === "relay" || !this.#fillRecord(out, stream, FRAME_TYPES.HEAD))) {
+      if (this.role === "agent") this.#wake(stream);
+      return 0;
+    }
+    const asInteractive = stream.goesFirst(nowMs);
+    const octets = Math.min(frameMax, stream.out.available, stream.queuedOctets);
+    let sent = 0;
+    if (octets > 0) {
+      const part = stream.shift(octets);
+      sent = part.length;
+      stream.sentBody(sent, nowMs);
+      out.add(FRAME_TYPES.BODY, stream.id, part);
+      this.scheduler.sent(sent, asInteractive);
+      if (stream.wantsWritable && stream.queuedOctets <= streamQueueHighBytes / 2) {
+        stream.wantsWritable = false;
+        this.effect({ kind: "writable", id: stream.id });
+      }
+    }
+    if (stream.queuedOctets === 0 && stream.wantsFin) this.#fillFin(out, stream);
+    else this.#wake(stream);
+    this.#hasBlocked = stream.queuedOctets > 0 && stream.out.available === 0;
+    return sent;
+  }
+
+  #fillFin(out: Outbound, stream: MuxStream): void {
+    stream.wantsFin = false;
+    out.add(FRAME_TYPES.FIN, stream.id, FIN_PAYLOAD);
+    if (stream.move("sendFin") === "closed") this.closeStream(stream);
+  }
+
+  closeStream(stream: MuxStream): void {
+    this.removeStream(stream);
+    this.effect({ kind: "closed", id: stream.id });
+  }
+
+  #fillLetter(out: Outbound, lane: LetterLane, frameMax: number): number {
+    const letter = this.lettersOut.shift(lane, Math.min(frameMax, lane.quantum));
+    if (letter === null) return 0;
+    out.addParts(FRAME_TYPES.LETTER, 0, encodeLetterHead(letter.number, letter.offset, letter.total), letter.chunk);
+    this.scheduler.sent(letter.chunk.length, false);
+    if (lane.waiting.length > 0) this.scheduler.wake(lane, lane.name === "control");
+    return letter.chunk.length;
+  }
+
+  /** Puts a stream in line when it has something that may leave. */
+  wake(stream: MuxStream): void {
+    this.#wake(stream);
+  }
+
+  #wake(stream: MuxStream): void {
+    if (stream.isQueued || !stream.hasWork || (this.role === "relay" && stream.record !== null)) return;
+    this.scheduler.wake(stream, stream.goesFirst(this.nowMs));
+  }
+
+  /** Absolute ms at which tick or nextMessage may have something to do; Infinity when never by time alone. */
+  nextWakeMs(nowMs: number): number {
+    if (this.hasFailed) return Infinity;
+    this.keepalive.setOwed(this.#isOwed, nowMs);
+    const pacerMs = this.scheduler.waiting > 0 ? this.settings.pacer.nextWakeMs(nowMs) : Infinity;
+    return Math.min(this.keepalive.nextWakeMs(), this.#ackDueMs, this.role === "relay" ? this.#liveDueMs : Infinity, pacerMs);
+  }
+
+  get openStreams(): number {
+    return this.streams.size;
+  }
+
+  stats(): MuxStats {
+    const { pacer } = this.settings;
+    return {
+      openStreams: this.streams.size,
+      octetsOut: this.octetsOut,
+      inFlightOctets: this.sentOctets - this.peerAckedOctets,
+      decodedOctets: this.control.decodedOctets,
+      lateFrames: this.#inbound.lateFrames,
+      capOctets: pacer.capOctets,
+      roundTripMs: pacer.roundTripMs,
+      grownOctets: this.budget.used,
+    };
+  }
+}
+
+const NO_EFFECTS: Effect[] = [];

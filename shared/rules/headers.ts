@@ -1,0 +1,71 @@
+// Which headers cross the link, both ways. A list of what may, never of what may not: a header that nobody thought of stays behind.
+// Both ends apply it, so neither trusts the other's. Names are lower case; heads are flat lists name, value, name, value. Pure.
+import { Fault } from "../kit/errors.ts";
+
+const REQUEST_PREFIXES = ["accept", "content-", "if-", "sec-websocket-"] as const;
+const REQUEST_NAMES = new Set(["user-agent", "range", "upgrade", "x-stream-protocol-version", "kubectl-command", "kubectl-session"]);
+/** Hop-by-hop (RFC 9110 section 7.6.1), cookies, and what only the first hop may say. */
+const RESPONSE_REFUSED = new Set(["connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade", "set-cookie", "set-cookie2", "alt-svc", "strict-transport-security"]);
+/** Twice is an attack or a bug: the first reader and the last would not agree on what it says. */
+const ONCE_ONLY = new Set(["authorization", "content-length", "content-type", "host", "transfer-encoding", "upgrade", "x-stream-protocol-version-choice", "sec-websocket-key", "sec-websocket-version"]);
+const TOKEN = /^[!#$%&'*+\-.^`|~0-9a-z]+$/; // RFC 9110 token in lower case, without "_": gateways fold "_" and "-" together
+
+/**
+ * What of a client's request goes on. `flat` is Node's rawHeaders. Faults: HEADER_REFUSED for a duplicate of a security header and
+ * for Content-Length beside Transfer-Encoding. Impersonate-* is judged by the caller before this: it is never dropped in silence.
+ */
+export function forwardedRequestHeaders(flat: readonly string[]): string[] {
+  const seen = new Set<string>();
+  const named = connectionNames(flat);
+  const out: string[] = [];
+  for (let index = 0; index + 1 < flat.length; index += 2) {
+    const name = flat[index]!.toLowerCase();
+    if (ONCE_ONLY.has(name)) {
+      if (seen.has(name)) throw new Fault("HEADER_REFUSED", { what: `the request carries the header ${name} twice`, why: "two readers would not agree on which one counts" });
+      seen.add(name);
+    }
+    if (mayCross(name) && !named.has(name)) out.push(name, flat[index + 1]!);
+  }
+  if (seen.has("content-length") && seen.has("transfer-encoding")) {
+    throw new Fault("HEADER_REFUSED", { what: "the request has Content-Length and Transfer-Encoding", why: "two readers would not agree on where it ends" });
+  }
+  return out;
+}
+
+function mayCross(name: string): boolean {
+  if (REQUEST_NAMES.has(name)) return true;
+  return TOKEN.test(name) && REQUEST_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
+
+/** Names listed in Connection are this hop's own (never forwarded); "upgrade" is kept, for upgrades are rebuilt on the other side. */
+function connectionNames(flat: readonly string[]): Set<string> {
+  const names = new Set<string>();
+  for (let index = 0; index + 1 < flat.length; index += 2) {
+    if (flat[index]!.toLowerCase() !== "connection") continue;
+    for (const part of flat[index + 1]!.split(",")) names.add(part.trim().toLowerCase());
+  }
+  names.delete("upgrade");
+  return names;
+}
+
+/** What of the API server's answer goes on; repeated lines (Warning) stay repeated. */
+export function forwardedResponseHeaders(flat: readonly string[]): string[] {
+  const out: string[] = [];
+  for (let index = 0; index + 1 < flat.length; index += 2) {
+    const name = flat[index]!.toLowerCase();
+    if (!RESPONSE_REFUSED.has(name)) out.push(name, flat[index + 1]!);
+  }
+  return out;
+}
+
+/** The first value of a header in a flat list, or null. */
+export function findHeader(flat: readonly string[], wanted: string): string | null {
+  for (let index = 0; index + 1 < flat.length; index += 2) if (flat[index]!.toLowerCase() === wanted) return flat[index + 1]!;
+  return null;
+}
+
+/** True when the client asks to act as somebody else: authorised or refused, never dropped (kube.md section 5). */
+export function asksImpersonation(flat: readonly string[]): boolean {
+  for (let index = 0; index < flat.length; index += 2) if (flat[index]!.toLowerCase().startsWith("impersonate-")) return true;
+  return false;
+}

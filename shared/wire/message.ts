@@ -1,0 +1,238 @@
+// Payloads of the frames that the mux speaks: heads of requests and responses, and the link's own fields. Encode and decode beside each other;
+// decoding is strict and throws Faults of the wire. Pure. PROTOCOL.md sections 1, 4 and 5.
+import { Fault } from "../kit/errors.ts";
+import { ByteReader, ByteWriter, malformed } from "./bytes.ts";
+import { codeName, codeNumber, type CodeName } from "./codes.ts";
+import { headPairsMax, reasonBytesMax, streamsPerLinkMax } from "./limits.ts";
+import { findName, nameIndex } from "./names.ts";
+
+export interface RequestHead {
+  readonly flags: { readonly interactive: boolean; readonly upgrade: boolean };
+  readonly method: string;
+  /** Origin form, octet for octet as the client sent it behind the site's prefix. */
+  readonly target: string;
+  readonly operator: string;
+  readonly tier: string;
+  readonly requestId: string;
+  readonly source: string;
+  /** name, value, name, value; names in lower case. */
+  readonly headers: readonly string[];
+}
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly headers: readonly string[];
+}
+
+export interface Bye {
+  readonly code: CodeName;
+  readonly greatestId: number;
+  readonly retryAfterMs: number;
+  readonly reason: string;
+  readonly otherRelay: string;
+}
+
+const writer = new ByteWriter();
+const INTERACTIVE = 1;
+const UPGRADE = 2;
+const FIELDS = [":method", ":target", ":operator", ":tier", ":request-id", ":source"] as const;
+
+export function encodeOpen(head: RequestHead): Uint8Array {
+  writer.reset().varint((head.flags.interactive ? INTERACTIVE : 0) | (head.flags.upgrade ? UPGRADE : 0));
+  const values = [head.method, head.target, head.operator, head.tier, head.requestId, head.source];
+  for (let index = 0; index < FIELDS.length; index += 1) writer.varint(index + 1).latin1(values[index]!);
+  writePairs(head.headers);
+  return writer.done();
+}
+
+export function parseOpen(payload: Uint8Array): RequestHead {
+  const reader = new ByteReader(payload);
+  const flags = reader.varint();
+  if (flags > (INTERACTIVE | UPGRADE)) throw malformed("OPEN carries unknown flags");
+  const values: string[] = [];
+  for (let index = 0; index < FIELDS.length; index += 1) {
+    if (reader.varint() !== index + 1) throw malformed(`OPEN must have ${FIELDS[index]!} as its pair number ${index + 1}`);
+    values.push(reader.latin1());
+  }
+  const [method, target, operator, tier, requestId, source] = values as [string, string, string, string, string, string];
+  return { flags: { interactive: (flags & INTERACTIVE) !== 0, upgrade: (flags & UPGRADE) !== 0 }, method, target, operator, tier, requestId, source, headers: readPairs(reader) };
+}
+
+export function encodeHead(head: ResponseHead): Uint8Array {
+  writer.reset().varint(head.status);
+  writePairs(head.headers);
+  return writer.done();
+}
+
+export function parseHead(payload: Uint8Array): ResponseHead {
+  const reader = new ByteReader(payload);
+  const status = reader.varint();
+  if (status !== 101 && (status < 200 || status > 599)) throw malformed(`HEAD has the status ${status}`);
+  return { status, headers: readPairs(reader) };
+}
+
+function writePairs(headers: readonly string[]): void {
+  if (headers.length > 2 * headPairsMax) throw new Fault("HEAD_TOO_LARGE", { what: `a head has ${headers.length / 2} headers`, why: `at most ${headPairsMax} go over the link` });
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    const name = headers[index]!;
+    const known = nameIndex(name);
+    writer.varint(known);
+    if (known === 0) writer.latin1(name);
+    writer.latin1(headers[index + 1]!);
+  }
+}
+
+function readPairs(reader: ByteReader): string[] {
+  const headers: string[] = [];
+  while (reader.left > 0) {
+    if (headers.length >= 2 * headPairsMax) throw new Fault("HEAD_TOO_LARGE", { what: "a head has too many headers", why: `at most ${headPairsMax} come over the link` });
+    headers.push(readName(reader), readValue(reader));
+  }
+  return headers;
+}
+
+/** RFC 9110 token, lower case. */
+const NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
+// oxlint-disable-next-line no-control-regex -- control characters are what is refused
+const REFUSED_IN_VALUE = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+
+function readName(reader: ByteReader): string {
+  const index = reader.varint();
+  if (index > 0) {
+    const known = findName(index);
+    if (known === null) throw malformed(`a header name has the unknown number ${index}`);
+    if (known.startsWith(":")) throw malformed(`${known} is not in its place`);
+    return known;
+  }
+  const name = reader.latin1();
+  if (!NAME.test(name)) throw malformed("a header name is not a token in lower case");
+  return name;
+}
+
+function readValue(reader: ByteReader): string {
+  const value = reader.latin1();
+  if (REFUSED_IN_VALUE.test(value)) throw malformed("a header value holds a control character");
+  return value;
+}
+
+export function encodeBye(bye: Bye): Uint8Array {
+  return writer.reset().varint(codeNumber(bye.code)).varint(bye.greatestId).varint(bye.retryAfterMs).utf8(bye.reason, reasonBytesMax).utf8(bye.otherRelay, reasonBytesMax).done();
+}
+
+export function parseBye(payload: Uint8Array): Bye {
+  const reader = new ByteReader(payload);
+  const bye = { code: codeName(reader.varint()), greatestId: reader.varint(), retryAfterMs: reader.varint(), reason: reader.utf8(reasonBytesMax), otherRelay: reader.utf8(reasonBytesMax) };
+  reader.finish();
+  return bye;
+}
+
+export function encodeReset(code: CodeName, reason: string): Uint8Array {
+  return writer.reset().varint(codeNumber(code)).utf8(reason, reasonBytesMax).done();
+}
+
+export function parseReset(payload: Uint8Array): { code: CodeName; reason: string } {
+  const reader = new ByteReader(payload);
+  const reset = { code: codeName(reader.varint()), reason: reader.utf8(reasonBytesMax) };
+  reader.finish();
+  return reset;
+}
+
+/** Payloads that are a fixed count of varints: STOP, CREDIT, ACK, PING (1), PONG, LETTERCREDIT (2). */
+export function encodeNumbers(...values: readonly number[]): Uint8Array {
+  writer.reset();
+  for (const value of values) writer.varint(value);
+  return writer.done();
+}
+
+export function parseNumbers(payload: Uint8Array, count: number): number[] {
+  const reader = new ByteReader(payload);
+  const values: number[] = [];
+  for (let index = 0; index < count; index += 1) values.push(reader.varint());
+  reader.finish();
+  return values;
+}
+
+export interface LetterChunk {
+  readonly number: number;
+  readonly offset: number;
+  readonly total: number;
+  readonly chunk: Uint8Array;
+}
+
+/** The fields in front of a LETTER's octets. */
+export function encodeLetterHead(number: number, offset: number, total: number): Uint8Array {
+  return encodeNumbers(number, offset, total);
+}
+
+export function parseLetter(payload: Uint8Array): LetterChunk {
+  const reader = new ByteReader(payload);
+  const letter = { number: reader.varint(), offset: reader.varint(), total: reader.varint(), chunk: reader.rest() };
+  if (letter.offset + letter.chunk.length > letter.total || (letter.chunk.length === 0 && letter.total > 0)) throw malformed("a LETTER chunk lies outside its letter");
+  return letter;
+}
+
+/** Status of a letter in a RECEIPT. */
+export const LETTER_STATUS = { committed: 0, storage: 1, trust: 2, unsupported: 3, policy: 4, malformed: 5 } as const;
+export type LetterStatus = keyof typeof LETTER_STATUS;
+const STATUS_NAMES = Object.keys(LETTER_STATUS) as LetterStatus[];
+
+export interface Receipt {
+  readonly cumulative: number;
+  readonly singles: readonly { readonly number: number; readonly status: LetterStatus }[];
+}
+
+export function encodeReceipt(receipt: Receipt): Uint8Array {
+  writer.reset().varint(receipt.cumulative).varint(receipt.singles.length);
+  for (const { number, status } of receipt.singles) writer.varint(number).varint(LETTER_STATUS[status]);
+  return writer.done();
+}
+
+/** `singlesMax`: letters in flight, so a receipt can never name more. */
+export function parseReceipt(payload: Uint8Array, singlesMax: number): Receipt {
+  const reader = new ByteReader(payload);
+  const cumulative = reader.varint();
+  const count = reader.varint();
+  if (count > singlesMax) throw malformed(`a RECEIPT names ${count} letters, ${singlesMax} are under way`);
+  const singles: { number: number; status: LetterStatus }[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const number = reader.varint();
+    const status = STATUS_NAMES[reader.varint()];
+    if (status === undefined) throw malformed("a RECEIPT has an unknown status");
+    singles.push({ number, status });
+  }
+  reader.finish();
+  return { cumulative, singles };
+}
+
+export interface Live {
+  readonly greatestId: number;
+  readonly openIds: readonly number[];
+}
+
+export function encodeLive(live: Live): Uint8Array {
+  writer.reset().varint(live.greatestId).varint(live.openIds.length);
+  let before = 0;
+  for (const id of live.openIds) {
+    writer.varint(id - before);
+    before = id;
+  }
+  return writer.done();
+}
+
+export function parseLive(payload: Uint8Array): Live {
+  const reader = new ByteReader(payload);
+  const greatestId = reader.varint();
+  const count = reader.varint();
+  if (count > streamsPerLinkMax) throw malformed(`LIVE names ${count} streams`);
+  const openIds: number[] = [];
+  let id = 0;
+  for (let index = 0; index < count; index += 1) {
+    const step = reader.varint();
+    if (step === 0) throw malformed("LIVE names a stream twice");
+    id += step;
+    if (id > greatestId) throw malformed("LIVE names a stream above its greatest");
+    openIds.push(id);
+  }
+  reader.finish();
+  return { greatestId, openIds };
+}
