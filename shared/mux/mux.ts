@@ -126,7 +126,7 @@ export class Mux {
     if (stream === undefined) return true;
     invariant(!stream.wantsFin, "nothing is written behind the end");
     invariant(stream.queuedOctets === 0 || stream.queuedOctets + chunk.length <= streamQueueBytesMax, "a writer stops when it is told to");
-    stream.push(chunk);
+    stream.push(chunk, this.nowMs);
     this.#wake(stream);
     if (stream.queuedOctets <= streamQueueHighBytes) return true;
     stream.wantsWritable = true;
@@ -352,7 +352,7 @@ export class Mux {
       if (this.role === "agent") this.#wake(stream);
       return 0;
     }
-    const asInteractive = stream.goesFirst(nowMs);
+    const asInteractive = stream.goesFirst;
     const octets = Math.min(frameMax, stream.out.available, stream.queuedOctets);
     let sent = 0;
     if (octets > 0) {
@@ -399,7 +399,7 @@ export class Mux {
 
   #wake(stream: MuxStream): void {
     if (stream.isQueued || !stream.hasWork || (this.role === "relay" && stream.record !== null)) return;
-    this.scheduler.wake(stream, stream.goesFirst(this.nowMs));
+    this.scheduler.wake(stream, stream.goesFirst);
   }
 
   /** Absolute ms at which tick or nextMessage may have something to do; Infinity when never by time alone. */

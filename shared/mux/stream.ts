@@ -66,12 +66,14 @@ export class MuxStream implements Member {
     return to;
   }
 
-  push(chunk: Uint8Array): void {
+  push(chunk: Uint8Array, nowMs: number): void {
+    // Only a pause of its own makes a stream small again: one that waited for its turn is still bulk.
+    if (this.queuedOctets === 0 && nowMs - this.#lastSentMs > burstPauseMs) this.#burst = 0;
     this.#chunks.push(chunk);
     this.queuedOctets += chunk.length;
   }
 
-  /** Up to `octets` octets from the front of the queue: one view, never across two chunks unless small ones can be joined without waste. */
+  /** Up to `octets` octets from the front of the queue: one view, never across two chunks. */
   shift(octets: number): Uint8Array {
     const chunk = this.#chunks[this.#first]!;
     const part = this.#firstSent === 0 && chunk.length <= octets ? chunk : chunk.subarray(this.#firstSent, Math.min(chunk.length, this.#firstSent + octets));
@@ -107,8 +109,7 @@ export class MuxStream implements Member {
   }
 
   /** Small and occasional goes ahead of bulk, whatever it was announced as; an upload through exec is bulk after its first octets. */
-  goesFirst(nowMs: number): boolean {
-    if (nowMs - this.#lastSentMs > burstPauseMs) this.#burst = 0;
+  get goesFirst(): boolean {
     return this.#burst < (this.isInteractive ? burstOctetsInteractive : burstOctetsSmall);
   }
 
