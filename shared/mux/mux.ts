@@ -307,7 +307,7 @@ export class Mux {
     while (out.octets < target && this.scheduler.waiting > 0) {
       if (allowance <= 0) return;
       const frameMax = Math.min(this.scheduler.waiting > 1 ? frameBytesShared : frameBytesMax, pacer.frameOctetsMax(), allowance);
-      const member = this.scheduler.pick()!;
+      const member = this.scheduler.pick(frameMax)!;
       const octets = member instanceof LetterLane ? this.#fillLetter(out, member, frameMax) : this.#fillStream(out, member as MuxStream, frameMax, nowMs);
       if (octets === 0) continue;
       allowance -= octets;

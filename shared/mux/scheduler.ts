@@ -8,8 +8,8 @@ export interface Member {
   readonly quantum: number;
 }
 
-/** Interactive octets that may leave while bulk waits, before bulk gets one frame. */
-const interactiveShareOctets = 7 * 16_384;
+/** Interactive frames' worth of octets that may leave while bulk waits, before bulk gets one frame. */
+const interactiveShare = 7;
 
 class Ring {
   #head: Member | null = null;
@@ -48,8 +48,8 @@ export class Scheduler {
   }
 
   /** The member whose turn it is; it no longer waits and is to be woken again when it has more. */
-  pick(): Member | null {
-    const bulkIsOwed = this.#rest.length > 0 && this.#interactiveOctets >= interactiveShareOctets;
+  pick(frameOctets: number): Member | null {
+    const bulkIsOwed = this.#rest.length > 0 && this.#interactiveOctets >= interactiveShare * frameOctets;
     const member = bulkIsOwed ? this.#rest.shift() : (this.#first.shift() ?? this.#rest.shift());
     if (member !== null) member.isQueued = false;
     return member;
