@@ -1,0 +1,32 @@
+// What a store operation is: a generator that yields queries and is given their rows. So one operation runs under SQLite (stepped in one go
+// inside a transaction) and later under PostgreSQL (stepped with await), and several compose into one transaction by `yield*`.
+
+export type SqlValue = string | number | bigint | null | Uint8Array;
+export type SqlRow = Record<string, SqlValue>;
+
+export interface Query {
+  readonly sql: string;
+  readonly params: readonly SqlValue[];
+}
+
+export type Operation<Result> = Generator<Query, Result, SqlRow[]>;
+/** Arguments and result cross a thread border: plain values only. */
+// oxlint-disable-next-line no-explicit-any -- each operation has its own argument type; Store<> below gives it back
+export type Operations = Readonly<Record<string, (args: any) => Operation<any>>>;
+
+/** One query inside an operation; its rows, or none for a write without RETURNING. */
+export function* query<Row = SqlRow>(sql: string, ...params: readonly SqlValue[]): Operation<Row[]> {
+  return (yield { sql, params }) as Row[];
+}
+
+/** The first row or null. */
+export function* queryOne<Row = SqlRow>(sql: string, ...params: readonly SqlValue[]): Operation<Row | null> {
+  const rows = (yield { sql, params }) as Row[];
+  return rows[0] ?? null;
+}
+
+export interface StoreModule {
+  readonly operations: Operations;
+  /** Step N brings a database from version N to N+1. Never changed once released. */
+  readonly migrations: readonly string[];
+}

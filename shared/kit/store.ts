@@ -1,0 +1,151 @@
+// A store as its callers see it: operations by name, each one durable when its promise resolves. While one transaction is being committed the
+// calls that come in wait and share the next: group commit without a timer. Bounded; closing drains. `openStoreInline` is the same without
+// a thread, for tests and the simulator.
+import { Worker } from "node:worker_threads";
+import { asFault, Fault, faultFromRecord } from "./errors.ts";
+import { armedCrashPoint } from "./crash.ts";
+import { StoreEngine } from "./store-engine.ts";
+import type { Operation, Operations, StoreModule } from "./store-query.ts";
+import type { WorkerAnswer, WorkerRequest, WorkerStart } from "./store-worker.ts";
+
+export { query, queryOne, type Operation, type SqlRow, type SqlValue } from "./store-query.ts";
+
+/** Calls that wait for the thread; beyond it the caller is told to come back. */
+const callsWaitingMax = 10_000;
+
+type ArgsOf<Call> = Call extends (args: infer Args) => unknown ? Args : never;
+type ResultOf<Call> = Call extends (args: never) => Operation<infer Result> ? Result : never;
+
+export interface Store<Ops extends Operations> {
+  /** Resolves after the commit. Rejects with the operation's own Fault, or DISK_FULL, STORE_FAILED. */
+  call<Name extends keyof Ops & string>(name: Name, args: ArgsOf<Ops[Name]>): Promise<ResultOf<Ops[Name]>>;
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  readonly file: string;
+  /** URL of the module that exports `operations` and `migrations`. */
+  readonly moduleUrl: URL;
+  readonly mustExist: boolean;
+  /** The worker's own file, when a bundle put it elsewhere. */
+  readonly workerUrl?: URL;
+}
+
+interface Waiting {
+  readonly resolve: (value: never) => void;
+  readonly reject: (fault: Fault) => void;
+}
+
+/** Opens a database in its own thread. Faults as StoreEngine: STORE_HELD, STORE_NEWER, STORE_CORRUPT, DISK_FULL, STORE_FAILED. */
+export async function openStore<Ops extends Operations>(options: StoreOptions): Promise<Store<Ops>> {
+  const start: WorkerStart = { file: options.file, moduleUrl: options.moduleUrl.href, mustExist: options.mustExist, crashPlan: armedCrashPoint() };
+  const worker = new Worker(options.workerUrl ?? new URL("./store-worker.ts", import.meta.url), { workerData: start, stdin: false });
+  const opened = await new Promise<WorkerAnswer>((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+  if (opened.kind === "failed") {
+    await worker.terminate();
+    throw faultFromRecord(opened.fault);
+  }
+  return new WorkerStore(worker) as unknown as Store<Ops>;
+}
+
+class WorkerStore {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  #queued: { id: number; name: string; args: unknown }[] = [];
+  #isSending = false;
+  #underWay = 0;
+  #lastId = 0;
+  #closing: Promise<void> | null = null;
+  #onClosed: () => void = () => {};
+  #dead: Fault | null = null;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.on("message", (answer: WorkerAnswer) => this.#receive(answer));
+    worker.on("error", (error) => this.#die(asFault(error)));
+    worker.on("exit", () => this.#die(new Fault("STORE_FAILED", { what: "the database thread ended" })));
+  }
+
+  call(name: string, args: unknown): Promise<unknown> {
+    if (this.#dead !== null) return Promise.reject(this.#dead);
+    if (this.#closing !== null) return Promise.reject(new Fault("DRAINING", { what: "the store is closed" }));
+    if (this.#waiting.size >= callsWaitingMax) return Promise.reject(new Fault("TOO_MANY", { what: "the store has too much to do", why: `${callsWaitingMax} calls wait`, hint: "try again in a moment" }));
+    this.#lastId += 1;
+    const id = this.#lastId;
+    this.#queued.push({ id, name, args });
+    this.#send();
+    return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
+  }
+
+  #send(): void {
+    if (this.#isSending || this.#underWay > 0 || this.#queued.length === 0) return;
+    this.#isSending = true;
+    // One turn later: calls made in the same turn share a transaction.
+    setImmediate(() => {
+      this.#isSending = false;
+      const calls = this.#queued;
+      if (calls.length === 0) return;
+      this.#queued = [];
+      this.#underWay = calls.length;
+      this.#post({ kind: "calls", calls });
+    });
+  }
+
+  #post(request: WorkerRequest): void {
+    this.#worker.postMessage(request);
+  }
+
+  #receive(answer: WorkerAnswer): void {
+    if (answer.kind === "closed") return this.#onClosed();
+    if (answer.kind !== "answers") return;
+    this.#underWay -= answer.answers.length;
+    for (const { id, value, fault } of answer.answers) {
+      const waiting = this.#waiting.get(id);
+      this.#waiting.delete(id);
+      if (fault === undefined) waiting?.resolve(value as never);
+      else waiting?.reject(faultFromRecord(fault));
+    }
+    this.#send();
+  }
+
+  #die(fault: Fault): void {
+    this.#dead ??= fault;
+    for (const waiting of this.#waiting.values()) waiting.reject(fault);
+    this.#waiting.clear();
+    this.#onClosed();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#drain();
+    return this.#closing;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#waiting.size > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (this.#dead !== null) return;
+    await new Promise<void>((resolve) => {
+      this.#onClosed = resolve;
+      this.#post({ kind: "close" });
+    });
+    await this.#worker.terminate();
+  }
+}
+
+/** The same store in this thread: every call is one transaction. */
+export function openStoreInline<Ops extends Operations>(options: { readonly file: string; readonly module: StoreModule; readonly mustExist?: boolean }): Store<Ops> {
+  const engine = new StoreEngine({ file: options.file, module: options.module, mustExist: options.mustExist ?? false });
+  const store = {
+    async call(name: string, args: unknown): Promise<unknown> {
+      const outcome = engine.runGroup([{ name, args }])[0]!;
+      if (outcome.ok) return outcome.value;
+      throw outcome.fault;
+    },
+    async close(): Promise<void> {
+      engine.close();
+    },
+  };
+  return store as unknown as Store<Ops>;
+}
