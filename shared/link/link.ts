@@ -7,6 +7,7 @@ import type { Logger } from "../kit/log.ts";
 import type { Random } from "../kit/random.ts";
 import { unreachable } from "../kit/assert.ts";
 import { Mux, type Effect, type MuxRole } from "../mux/mux.ts";
+import type { LetterTotals } from "../mux/letters.ts";
 import { RatePacer } from "../mux/pacer.ts";
 import { faultCodeOf, type CodeName } from "../wire/codes.ts";
 import type { Bye, RequestHead } from "../wire/message.ts";
@@ -28,6 +29,8 @@ export interface LinkSettings {
   readonly socket: FrameSocket;
   readonly peerStartCredit: number;
   readonly ownStartCredit: number;
+  readonly peerLetterCredit: LetterTotals;
+  readonly ownLetterCredit: LetterTotals;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -72,6 +75,9 @@ export class Link {
         allocate: (octets) => Buffer.allocUnsafe(octets),
         peerStartCredit: settings.peerStartCredit,
         ownStartCredit: settings.ownStartCredit,
+        peerLetterCredit: settings.peerLetterCredit,
+        ownLetterCredit: settings.ownLetterCredit,
+        wallMs: () => settings.clock.wallMs(),
         random: settings.random,
         pacer: new RatePacer(now),
       },

@@ -1,0 +1,9 @@
+// What a link tells of its letters: the courier's side of it, declared here because link knows outbox and not the other way round.
+import type { LetterStatus } from "../wire/message.ts";
+
+export interface LetterSide {
+  onLetterChunk(number: number, offset: number, total: number, chunk: Uint8Array): void;
+  onSettled(handle: string, status: LetterStatus): void;
+  onLetterRoom(): void;
+  onLinkEnd(): void;
+}
