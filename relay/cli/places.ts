@@ -31,10 +31,10 @@ export function addSiteCommands(program: Command, withRun: WithRun): void {
     .option("--uses <n>", "how many agents may use it", wholeNumber, 1)
     .option("--label <name=value>", "label of the site; repeat for more", collectLabel, {})
     .option("--url <url>", "address that agents dial, when it is not yours; repeat for more", collect, [])
-    .option("--binding <kind>", "exporter, or none behind something that ends TLS", "exporter")
-    .action((options: { name?: string; ttl: number; uses: number; label: Record<string, string>; url: string[]; binding: string }, command: Command) =>
+    .option("--binding <kind>", "exporter, or none behind something that ends TLS; default: as the relay is set")
+    .action((options: { name?: string; ttl: number; uses: number; label: Record<string, string>; url: string[]; binding?: string }, command: Command) =>
       withRun(command, (run) => {
-        if (options.binding !== "exporter" && options.binding !== "none") throw new Fault("USAGE", { what: `--binding takes exporter or none, not "${options.binding}"` });
+        if (options.binding !== undefined && options.binding !== "exporter" && options.binding !== "none") throw new Fault("USAGE", { what: `--binding takes exporter or none, not "${options.binding}"` });
         return createJoinToken(run, { name: options.name, ttlMs: options.ttl, uses: options.uses, labels: options.label, urls: options.url, binding: options.binding });
       }),
     );

@@ -121,11 +121,11 @@ export interface TokenOptions {
   readonly uses: number;
   readonly labels: Readonly<Record<string, string>>;
   readonly urls: readonly string[];
-  readonly binding: "exporter" | "none";
+  readonly binding: "exporter" | "none" | undefined;
 }
 
 export async function createJoinToken(run: Run, options: TokenOptions): Promise<void> {
-  const request = { ...(options.name === undefined ? {} : { name: options.name }), ttlMs: options.ttlMs, uses: options.uses, labels: options.labels, urls: options.urls.length > 0 ? options.urls : [run.server()], binding: options.binding };
+  const request = { ...(options.name === undefined ? {} : { name: options.name }), ttlMs: options.ttlMs, uses: options.uses, labels: options.labels, urls: options.urls.length > 0 ? options.urls : [run.server()], ...(options.binding === undefined ? {} : { binding: options.binding }) };
   const created = await run.client().post<JoinTokenCreated>("/tokens", request);
   printOne(run.terminal, run.format, created, `token/${created.id}`, () => `${created.token}\n`);
   if (run.format === "table") run.terminal.say(`expires ${created.expires}; at the site: bowline agent join --token TOKEN --kubeconfig FILE\n`);

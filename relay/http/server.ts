@@ -59,7 +59,7 @@ export class RelayServer {
       settings: { maxHeaderListSize: h2HeadBytesMax, maxConcurrentStreams: h2StreamsMax, initialWindowSize: h2StreamWindowBytes, enableConnectProtocol: false },
       unknownProtocolTimeout: headersMs,
     });
-    this.#h2.timeout = 0;
+    this.#h2.setTimeout(0);
     this.#h2.on("request", (request, response) => handlers.onRequest(request, response));
     this.#h2.on("session", (peer) => {
       this.#h2Peers.add(peer);

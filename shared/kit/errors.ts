@@ -52,6 +52,7 @@ export const FAULTS = {
   RELAY_KEY_WRONG: rule("refused", 403, 4, "the relay did not prove the identity that the site trusts"),
   SITE_KEY_WRONG: rule("refused", 403, 4, "the agent did not prove the site's key"),
   SITE_REVOKED: rule("refused", 403, 4, "the site was revoked"),
+  SITE_CLONED: rule("refused", 403, 4, "a second agent dials with a copy of this site's keys"),
   LINK_LATE: rule("refused", 409, 6, "a newer dial of the same agent is already linked"),
   LINK_REPLACED: rule("unavailable", 503, 7, "a newer link of the same site took over"),
   // --- the wire (each closes the link unless the meaning says stream)

@@ -1,0 +1,156 @@
+// Takes agents' WebSockets at /link: TLS 1.3 only, the subprotocol, bounded handshakes in progress, then the four frames. Whoever is refused hears why in
+// a BYE. An admitted link is handed to `onLinked`; an agent that waits for approval keeps its socket until it is approved, denied, or leaves.
+import type { IncomingMessage } from "node:http";
+import type { TLSSocket } from "node:tls";
+import { WebSocketServer, type WebSocket } from "ws";
+import { asFault, Fault } from "../../shared/kit/errors.ts";
+import type { Clock } from "../../shared/kit/clock.ts";
+import type { Logger } from "../../shared/kit/log.ts";
+import { ByeFault, FrameSocket } from "../../shared/link/frame-socket.ts";
+import { relayHandshake, type Claim, type SigningPair } from "../../shared/link/handshake.ts";
+import { reasonOf } from "../../shared/link/reason.ts";
+import type { CodeName } from "../../shared/wire/codes.ts";
+import { encodeBye } from "../../shared/wire/message.ts";
+import { handshakeMs, messageBytesMax } from "../../shared/wire/limits.ts";
+import type { RelayStore } from "../store/store.ts";
+import { admitJoin, admitLink, type Admitted } from "./admission.ts";
+
+export const LINK_PATH = "/link";
+const SUBPROTOCOL = "bowline.1";
+/** Handshakes in progress in total, and from one address: a storm is spread by hints, a flood stays outside. */
+const handshakesMax = 512;
+const handshakesPerAddressMax = 64;
+/** Agents that are told to come back spread over this time (ms). */
+const crowdHintMs = 5_000;
+
+export interface AcceptOptions {
+  readonly store: RelayStore;
+  readonly identity: SigningPair;
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** `none`: something in front of the relay ends TLS, so claims are not bound to it. */
+  readonly binding: "exporter" | "none";
+  readonly onLinked: (socket: FrameSocket, claim: Claim, admitted: Admitted) => void;
+}
+
+export class Acceptor {
+  readonly #options: AcceptOptions;
+  readonly #server: WebSocketServer;
+  readonly #byAddress = new Map<string, number>();
+  readonly #waiting = new Map<string, Set<FrameSocket>>();
+  #inProgress = 0;
+  #isDraining = false;
+
+  constructor(options: AcceptOptions) {
+    this.#options = options;
+    this.#server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: messageBytesMax, clientTracking: false, skipUTF8Validation: true, handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false) });
+  }
+
+  /** One upgrade request at LINK_PATH. */
+  upgrade(request: IncomingMessage, socket: TLSSocket, ahead: Buffer): void {
+    const address = socket.remoteAddress ?? "";
+    const refusal = this.#refusal(request, socket, address);
+    if (refusal !== null) return void socket.end(`HTTP/1.1 ${refusal}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    this.#count(address, 1);
+    const ceiling = setTimeout(() => socket.destroy(), handshakeMs);
+    const done = (): void => {
+      clearTimeout(ceiling);
+      this.#count(address, -1);
+    };
+    // ws answers 400 by itself for whatever is no WebSocket request; then `close` is all that follows.
+    let isTaken = false;
+    socket.once("close", () => {
+      if (!isTaken) done();
+    });
+    this.#server.handleUpgrade(request, socket, ahead, (ws) => {
+      isTaken = true;
+      void this.#shake(ws, socket).finally(done);
+    });
+  }
+
+  #refusal(request: IncomingMessage, socket: TLSSocket, address: string): string | null {
+    if (this.#isDraining) return "503 Service Unavailable";
+    if (this.#options.binding === "exporter" && socket.getProtocol() !== "TLSv1.3") return "426 Upgrade Required";
+    if (!(request.headers["sec-websocket-protocol"] ?? "").split(",").some((name) => name.trim() === SUBPROTOCOL)) return "400 Bad Request";
+    if (this.#inProgress >= handshakesMax || (this.#byAddress.get(address) ?? 0) >= handshakesPerAddressMax) return `503 Service Unavailable\r\nretry-after: ${Math.ceil(crowdHintMs / 1000)}`;
+    return null;
+  }
+
+  #count(address: string, step: number): void {
+    this.#inProgress += step;
+    const count = (this.#byAddress.get(address) ?? 0) + step;
+    if (count > 0) this.#byAddress.set(address, count);
+    else this.#byAddress.delete(address);
+  }
+
+  async #shake(ws: WebSocket, tls: TLSSocket): Promise<void> {
+    const { store, identity, clock, log, binding, onLinked } = this.#options;
+    const socket = new FrameSocket(ws, tls, binding);
+    let admitted: Admitted | null = null;
+    try {
+      const { claim } = await relayHandshake(socket, {
+        identity,
+        nowMs: () => clock.wallMs(),
+        drawFence: () => store.call("drawFence", null),
+        admit: async (asked) => {
+          admitted = asked.purpose === "join" ? await admitJoin(store, clock, asked) : await admitLink(store, clock, asked);
+          return admitted.welcome;
+        },
+      });
+      const { site, welcome } = admitted!;
+      if (welcome.state === "linked") return onLinked(socket, claim, admitted!);
+      log.info({ site: site.name, id: site.id }, "an agent waits for approval");
+      this.#wait(site.id, socket);
+    } catch (error) {
+      this.#bye(socket, asFault(error));
+    }
+  }
+
+  #bye(socket: FrameSocket, fault: Fault): void {
+    if (!(fault instanceof ByeFault) && fault.code !== "LINK_LOST") {
+      this.#options.log.warn({ code: fault.code, why: fault.why }, "an agent was refused");
+      socket.send("BYE", encodeBye({ code: byeCode(fault), greatestId: 0, retryAfterMs: fault.family === "unavailable" ? crowdHintMs : 0, reason: reasonOf(fault), otherRelay: "" }));
+    }
+    socket.close();
+  }
+
+  #wait(siteId: string, socket: FrameSocket): void {
+    const sockets = this.#waiting.get(siteId) ?? new Set();
+    // One agent, one socket: an older one of the same key is a leftover.
+    for (const older of sockets) older.close();
+    this.#waiting.set(siteId, new Set([socket]));
+    socket.attach(() => socket.terminate()); // nothing may come from an agent that waits
+    void socket.ended.then(() => {
+      const now = this.#waiting.get(siteId);
+      now?.delete(socket);
+      if (now?.size === 0) this.#waiting.delete(siteId);
+    });
+  }
+
+  /** An operator decided: the agent is told to dial again now, or that it is over. */
+  decide(siteId: string, verdict: "approved" | Fault): void {
+    for (const socket of this.#waiting.get(siteId) ?? []) {
+      const fault = verdict === "approved" ? new Fault("SITE_WAITING", { what: "this agent was approved", why: "it links as a site from here on" }) : verdict;
+      socket.send("BYE", encodeBye({ code: verdict === "approved" ? "waiting" : byeCode(fault), greatestId: 0, retryAfterMs: 1, reason: reasonOf(fault), otherRelay: "" }));
+      socket.close();
+    }
+    this.#waiting.delete(siteId);
+  }
+
+  /** No new agents; those that wait are sent away. */
+  drain(fault: Fault): void {
+    this.#isDraining = true;
+    for (const id of [...this.#waiting.keys()]) this.decide(id, fault);
+  }
+}
+
+function byeCode(fault: Fault): CodeName {
+  switch (fault.family) {
+    case "unavailable":
+      return fault.code === "DRAINING" ? "draining" : "busy";
+    case "bug":
+      return "bug";
+    default:
+      return fault.code === "LINK_LATE" ? "late" : "refused";
+  }
+}

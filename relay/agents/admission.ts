@@ -1,0 +1,66 @@
+// Judges a claim: who may link, who waits for approval, who is refused and why. Everything that is decided is in the store before WELCOME leaves.
+// Refuses with a Fault; accept.ts turns it into a BYE. trust.md section 4, delivery.md section 4.
+import type { Clock } from "../../shared/kit/clock.ts";
+import { Fault } from "../../shared/kit/errors.ts";
+import { siteIdOf } from "../../shared/kit/keys.ts";
+import type { Claim } from "../../shared/link/handshake.ts";
+import type { Welcome } from "../../shared/link/handshake-parts.ts";
+import { SITE_NAME } from "../../shared/rules/target.ts";
+import { creditStartBytes, letterCreditBytes, letterCreditLetters } from "../../shared/wire/limits.ts";
+import type { SiteRow } from "../store/sites.ts";
+import type { RelayStore } from "../store/store.ts";
+
+export interface Admitted {
+  readonly site: SiteRow;
+  readonly welcome: Welcome;
+}
+
+export const ownLetterCredit = { letters: letterCreditLetters, octets: letterCreditBytes } as const;
+
+/** A claim to an existing site: its key, its numbers, and what is in doubt. */
+export async function admitLink(store: RelayStore, clock: Clock, claim: Claim): Promise<Admitted> {
+  const id = claim.site!;
+  const hello = claim.hello!;
+  const known = await store.call("findSiteById", { id });
+  // A site that is unknown and one whose key does not fit answer alike to a stranger.
+  if (known === null || !claim.isSignedBy(known.signKey)) {
+    throw new Fault("SITE_KEY_WRONG", { what: "the relay knows no site with this key", why: known === null ? "no such site has joined, or the relay's database is older" : "the proof does not fit", hint: "join again with a new token: bowline agent join --token TOKEN" });
+  }
+  const nowMs = clock.wallMs();
+  const { site, isClone, hasNewEpoch } = await store.call("beginLink", { id, boot: claim.boot, dial: claim.dial, fence: claim.fence, agentEpoch: hello.agentEpoch, agentVersion: hello.version, nowMs });
+  if (isClone) {
+    throw new Fault("SITE_CLONED", { what: "another agent runs with this site's keys", why: `it has dialled more often than this one (dial ${claim.dial})`, hint: "stop one of them; keys belong to one agent. After restoring an old copy of the agent's data, join again with a new token" });
+  }
+  if (site.state === "waiting") return { site, welcome: await welcomeOf(store, site, claim, { inDoubt: [], held: [] }) };
+  const doubts = await store.call("reconcileLetters", { site: id, agentInDoubt: hello.inDoubt, hasNewEpoch, nowMs });
+  return { site, welcome: await welcomeOf(store, site, claim, doubts) };
+}
+
+/** A claim with a join token. The secret is proved, never sent; the use is bound to the key. */
+export async function admitJoin(store: RelayStore, clock: Clock, claim: Claim): Promise<Admitted> {
+  const join = claim.join!;
+  const nowMs = clock.wallMs();
+  const token = await store.call("findJoinToken", { id: join.token });
+  if (token === null || !claim.isProvenBy(Buffer.from(token.secret))) throw new Fault("JOIN_TOKEN_UNKNOWN", { what: "the relay does not know this join token", why: token === null ? "it was never made here" : "the proof of its secret does not hold", hint: "make a new one: bowline token create" });
+  if (!claim.isSignedBy(join.signKey)) throw new Fault("SITE_KEY_WRONG", { what: "the agent did not prove the key it wants to join with" });
+  if (!SITE_NAME.test(join.name)) throw new Fault("USAGE", { what: `"${join.name.slice(0, 64)}" cannot be a site's name`, why: "a name is a DNS label: lower case letters, digits and -, at most 63 characters", hint: "bowline agent join --name NAME ..." });
+  const site = await store.call("joinSite", {
+    token: join.token,
+    site: siteIdOf(join.signKey),
+    signKey: join.signKey,
+    boxKey: join.boxKey,
+    name: join.name,
+    labels: join.labels,
+    boot: claim.boot,
+    dial: claim.dial,
+    fence: claim.fence,
+    nowMs,
+  });
+  return { site, welcome: await welcomeOf(store, site, claim, { inDoubt: [], held: [] }) };
+}
+
+async function welcomeOf(store: RelayStore, site: SiteRow, claim: Claim, doubts: { readonly inDoubt: readonly string[]; readonly held: readonly string[] }): Promise<Welcome> {
+  const [trust, relayEpoch] = await Promise.all([store.call("trustAfter", { version: claim.hello?.trustVersion ?? 0 }), store.call("relayEpoch", null)]);
+  const isLinked = site.state === "active" && claim.purpose === "link";
+  return { state: isLinked ? "linked" : "waiting", name: site.name, relayEpoch, startCredit: creditStartBytes, letterCredit: isLinked ? ownLetterCredit : { letters: 0, octets: 0 }, trust, siteStatement: site.statement, ...doubts };
+}

@@ -1,0 +1,34 @@
+// The relay's settings: one table, each with a flag, an environment name and a line of help. The only file here that reads the environment.
+import { hostname, networkInterfaces } from "node:os";
+import { parseDuration, parseHostPort, parseList, parseOneOf, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
+import { LOG_LEVELS } from "../shared/kit/log.ts";
+
+const TABLE = {
+  data: { flag: "--data", env: "BOWLINE_DATA", fallback: "./.bowline/relay", parse: parseText, help: "folder for the database, keys and certificates" },
+  listen: { flag: "--listen", env: "BOWLINE_LISTEN", fallback: { host: "0.0.0.0", port: 8443 }, parse: parseHostPort, help: "address and port for agents, kubectl and the command line; port 0 takes a free one", shown: "0.0.0.0:8443" },
+  names: { flag: "--names", env: "BOWLINE_NAMES", fallback: [] as string[], parse: parseList, help: "further names and addresses in the relay's own certificate, with commas", shown: "this host's" },
+  tlsCert: { flag: "--tls-cert", env: "BOWLINE_TLS_CERT", fallback: "", parse: parseText, help: "certificate chain (PEM) instead of the relay's own" },
+  tlsKey: { flag: "--tls-key", env: "BOWLINE_TLS_KEY", fallback: "", parse: parseText, help: "its private key (PEM)" },
+  tlsCa: { flag: "--tls-ca", env: "BOWLINE_TLS_CA", fallback: "", parse: parseText, help: "the private CA behind --tls-cert, put into join tokens; without it agents judge by public roots" },
+  binding: { flag: "--tls-binding", env: "BOWLINE_TLS_BINDING", fallback: "exporter" as const, parse: parseOneOf(["exporter", "none"] as const), help: "none when a load balancer ends TLS in front of the relay (weaker)" },
+  drainMs: { flag: "--drain", env: "BOWLINE_DRAIN", fallback: 10_000, parse: parseDuration, help: "how long requests may finish at shutdown", shown: "10s" },
+  logLevel: { flag: "--log-level", env: "BOWLINE_LOG_LEVEL", fallback: "info" as const, parse: parseOneOf(LOG_LEVELS), help: LOG_LEVELS.join(", ") },
+  logFormat: { flag: "--log-format", env: "BOWLINE_LOG_FORMAT", fallback: "auto" as const, parse: parseOneOf(["auto", "json", "text"] as const), help: "auto is text on a terminal and JSON elsewhere" },
+  crash: { flag: "--crash-at", env: "BOWLINE_CRASH_AT", fallback: "", parse: parseText, help: "for tests: kill the process at this named point, NAME or NAME:N" },
+} as const;
+
+export type RelaySettings = Settings<typeof TABLE>;
+
+export function readRelaySettings(argv: readonly string[]): { settings: RelaySettings; words: readonly string[]; wantsHelp: boolean } {
+  return readSettings(TABLE, argv, process.env);
+}
+
+export function relaySettingsHelp(): string {
+  return settingsHelp(TABLE);
+}
+
+/** Names and addresses under which this host is likely to be reached. */
+export function ownNames(further: readonly string[]): string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).filter((item) => !item.address.includes("%") && !item.address.startsWith("fe80")).map((item) => item.address));
+  return [...new Set(["localhost", hostname(), ...further, "127.0.0.1", "::1", ...addresses])];
+}

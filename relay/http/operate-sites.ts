@@ -1,0 +1,182 @@
+// The API's functions about sites and commands. Link state (from the roster) and the age of what is known (from the store) are two things here and stay two.
+import type { CommandOutcome, CommandRequest, CommandView, SiteDetail, SiteReport, SiteSummary } from "../../shared/api.ts";
+import type { Clock } from "../../shared/kit/clock.ts";
+import { Fault } from "../../shared/kit/errors.ts";
+import { isMatchCode } from "../../shared/kit/keys.ts";
+import { linkWord } from "../../shared/rules/freshness.ts";
+import { SITE_NAME } from "../../shared/rules/target.ts";
+import type { CommandRow } from "../store/commands.ts";
+import type { SiteRow, SiteView } from "../store/sites.ts";
+import type { RelayStore } from "../store/store.ts";
+import type { Route } from "./api.ts";
+import { iso, text } from "./operate.ts";
+
+const eventsShown = 100;
+/** Wrong match codes for one waiting agent; beyond it the agent must be denied or try anew. One guess is right once in a hundred thousand. */
+const wrongCodesMax = 10;
+
+/** What the roster knows of a linked site. */
+export interface LiveSite {
+  readonly sinceMs: number;
+  readonly roundTripMs: number | null;
+  readonly streams: number;
+}
+
+export interface SiteOptions {
+  readonly store: RelayStore;
+  readonly clock: Clock;
+  readonly live: (siteId: string) => LiveSite | null;
+  /** Signs the `site` statement for an approved agent. */
+  readonly approve: (site: SiteRow, name: string, operator: string) => Promise<SiteRow>;
+  readonly end: (site: SiteRow, to: "denied" | "revoked", operator: string) => Promise<SiteRow>;
+  readonly submit: (request: CommandRequest, operator: { name: string; tier: string }, idempotencyKey: string | null) => Promise<CommandRow>;
+}
+
+export function siteRoutes(options: SiteOptions): Route[] {
+  const { store } = options;
+  const wrongCodes = new Map<string, number>();
+  const summary = async (name: string): Promise<SiteSummary> => summaryOf(options, await store.call("siteView", { name }));
+  return [
+    { method: "GET", path: "/sites", handle: async () => ({ status: 200, body: { apiVersion: "bowline/v1", items: (await store.call("listSites", null)).map((row) => summaryOf(options, row)) } }) },
+    { method: "GET", path: "/sites/:name", handle: async ({ parts }) => ({ status: 200, body: await detail(options, parts[0]!) }) },
+    {
+      method: "POST",
+      path: "/sites/:name/approve",
+      handle: async ({ parts, body, login }) => {
+        const site = await requireSite(store, parts[0]!);
+        if (site.state !== "waiting") throw new Fault("STATE_REFUSED", { what: `${site.name} does not wait for approval`, why: `it is ${site.state}` });
+        const wrong = wrongCodes.get(site.id) ?? 0;
+        if (wrong >= wrongCodesMax) throw new Fault("TOO_MANY", { what: `${wrongCodesMax} wrong match codes were given for ${site.name}`, hint: `bowline deny ${site.name}, then join again with a new token` });
+        if (!isMatchCode(site.signKey, text(body, "code", 64))) {
+          wrongCodes.set(site.id, wrong + 1);
+          throw new Fault("MATCH_CODE_WRONG", { what: `this is not the match code of the agent that waits as ${site.name}`, why: "either it was misheard, or another agent uses this name", hint: "ask the installer to read it out again; if it differs still, bowline deny it" });
+        }
+        const name = body["name"] === undefined ? site.name : text(body, "name", 63);
+        if (!SITE_NAME.test(name) || name.includes("--")) throw new Fault("USAGE", { what: `"${name}" cannot be a site's name`, why: "a DNS label without --: lower case letters, digits and -" });
+        await options.approve(site, name, login.name);
+        wrongCodes.delete(site.id);
+        return { status: 200, body: await summary(name) };
+      },
+    },
+    {
+      method: "POST",
+      path: "/sites/:name/deny",
+      handle: async ({ parts, login }) => {
+        const site = await requireSite(store, parts[0]!);
+        await options.end(site, "denied", login.name);
+        return { status: 200, body: await summary(site.name) };
+      },
+    },
+    {
+      method: "DELETE",
+      path: "/sites/:name",
+      handle: async ({ parts, login }) => {
+        const before = await summary(parts[0]!);
+        await options.end(await requireSite(store, parts[0]!), "revoked", login.name);
+        return { status: 200, body: { ...before, state: "revoked" } };
+      },
+    },
+  ];
+}
+
+export function commandRoutes(options: SiteOptions): Route[] {
+  const { store } = options;
+  return [
+    {
+      method: "GET",
+      path: "/commands",
+      handle: async ({ query }) => ({ status: 200, body: { apiVersion: "bowline/v1", items: (await store.call("listCommands", { site: query.get("site"), state: query.get("state") })).map((row) => commandView(options, row)) } }),
+    },
+    {
+      method: "POST",
+      path: "/commands",
+      handle: async ({ body, login, idempotencyKey }) => ({ status: 202, body: commandView(options, await options.submit(body as unknown as CommandRequest, login, idempotencyKey)) }),
+    },
+    { method: "GET", path: "/commands/:id", handle: async ({ parts }) => ({ status: 200, body: commandView(options, await store.call("commandRow", { id: parts[0]! })) }) },
+  ];
+}
+
+async function requireSite(store: RelayStore, name: string): Promise<SiteRow> {
+  return store.call("siteView", { name });
+}
+
+function summaryOf(options: SiteOptions, row: SiteView): SiteSummary {
+  const nowMs = options.clock.wallMs();
+  const live = options.live(row.id);
+  const lastContactMs = live === null ? row.lastContactMs : nowMs;
+  return {
+    apiVersion: "bowline/v1",
+    kind: "Site",
+    name: row.name,
+    id: row.id,
+    labels: JSON.parse(row.labels) as Record<string, string>,
+    tier: row.tier,
+    setting: "relayed",
+    link: linkWord({ state: row.state, isLinked: live !== null, lastContactMs, roundTripMs: live?.roundTripMs ?? null }, nowMs),
+    state: row.state,
+    lastContact: lastContactMs === null ? null : iso(lastContactMs),
+    reportMade: row.reportMadeMs === null ? null : iso(row.reportMadeMs),
+    reportReceived: row.reportReceivedMs === null ? null : iso(row.reportReceivedMs),
+    openCommands: row.openCommands,
+    created: iso(row.createdMs),
+  };
+}
+
+async function detail(options: SiteOptions, name: string): Promise<SiteDetail> {
+  const row = await options.store.call("siteView", { name });
+  const [report, events] = await Promise.all([options.store.call("reportOf", { site: row.id }), options.store.call("eventsOf", { site: row.id, limit: eventsShown })]);
+  const live = options.live(row.id);
+  return {
+    ...summaryOf(options, row),
+    agentVersion: row.agentVersion,
+    roundTripMs: live?.roundTripMs ?? null,
+    linkSince: live === null ? null : iso(live.sinceMs),
+    lastLinkEnd: row.linkEndMs === null ? null : { at: iso(row.linkEndMs), why: row.linkEndWhy ?? "" },
+    liveStreams: live?.streams ?? 0,
+    report: report === null ? null : (JSON.parse(report) as SiteReport),
+    events: events.map((event) => ({ at: iso(event.atMs), received: iso(event.receivedMs), kind: event.kind, what: event.what })),
+    warnings: row.binding === "none" ? ["the link is not bound to TLS (join token made with --binding none): whatever ends TLS in front of the relay could read it"] : [],
+  };
+}
+
+function commandView(options: SiteOptions, row: CommandRow): CommandView {
+  return {
+    apiVersion: "bowline/v1",
+    kind: "Command",
+    id: row.id,
+    site: row.siteName,
+    what: row.what,
+    commandKind: row.kind,
+    state: row.state,
+    why: whyNotYet(options, row),
+    operator: row.operator,
+    order: row.ord,
+    deadline: iso(row.deadlineMs),
+    asked: iso(row.askedMs),
+    offered: row.offeredMs === null ? null : iso(row.offeredMs),
+    stored: row.storedMs === null ? null : iso(row.storedMs),
+    ended: row.endedMs === null ? null : iso(row.endedMs),
+    startedAtSite: row.startedSiteMs === null ? null : iso(row.startedSiteMs),
+    endedAtSite: row.endedSiteMs === null ? null : iso(row.endedSiteMs),
+    outcome: row.outcome === null ? null : (JSON.parse(row.outcome) as CommandOutcome),
+  };
+}
+
+/** Why a command is not further, in words for the person who waits. */
+function whyNotYet(options: SiteOptions, row: CommandRow): string {
+  if (row.why !== "") return row.why;
+  const isLinked = options.live(row.site) !== null;
+  switch (row.state) {
+    case "queued":
+      return isLinked ? "about to leave" : "the site is offline; it leaves when the site returns";
+    case "offered":
+      return isLinked ? "on its way" : "the link ended while it was on its way; the site will say whether it has it";
+    case "stored":
+      if (options.clock.wallMs() > row.deadlineMs) return "its deadline passed; expiring, unconfirmed until the site says so";
+      return isLinked ? "stored at the site" : "stored at the site, which is offline; it runs there by itself";
+    case "running":
+      return isLinked ? "running at the site" : "was running when the link ended; its result comes when the site returns";
+    default:
+      return "";
+  }
+}

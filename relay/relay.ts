@@ -1,0 +1,252 @@
+// The relay put together: folder, store, server, roster, couriers, API. The only place where its rooms meet. Start ends with a listening port; stop
+// refuses new work, tells the agents, lets requests finish, and closes the store last.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TLSSocket } from "node:tls";
+import { systemClock, type Clock } from "../shared/kit/clock.ts";
+import { asFault, Fault } from "../shared/kit/errors.ts";
+import type { Logger } from "../shared/kit/log.ts";
+import { uuidV7 } from "../shared/kit/random.ts";
+import { sealSiteStatement } from "../shared/trust/site-statement.ts";
+import { Acceptor } from "./agents/accept.ts";
+import { Roster } from "./agents/roster.ts";
+import { serveLink } from "./agents/serve-link.ts";
+import { leaseLetters, settleLetter } from "./command/deliver.ts";
+import { submitCommand } from "./command/submit.ts";
+import { startSweep } from "./command/sweep.ts";
+import { ownNames, type RelaySettings } from "./config.ts";
+import { Api } from "./http/api.ts";
+import { Authenticator, makeOperatorToken, tokenHash } from "./http/auth.ts";
+import { joinTokenRoutes, peopleRoutes } from "./http/operate.ts";
+import { commandRoutes, siteRoutes, type SiteOptions } from "./http/operate-sites.ts";
+import { routes } from "./http/routes.ts";
+import { RelayServer } from "./http/server.ts";
+import { handleKubeRequest, type GatewayPorts } from "./kube/gateway.ts";
+import { siteOpener } from "./kube/reach.ts";
+import { handleKubeUpgrade } from "./kube/upgrade.ts";
+import { currentTrust, openRelayFolder, relayTls, type RelayFolder, type RelayTls, type TrustState } from "./setup.ts";
+import type { SiteRow } from "./store/sites.ts";
+import type { RelayStore } from "./store/store.ts";
+import { takeLetter } from "./status/intake.ts";
+
+const firstLoginMs = 3_600_000;
+/** Certificates and trust are looked at this often (ms). */
+const upkeepMs = 6 * 3_600_000;
+/** Agents that are sent away at shutdown come back spread over this time (ms). */
+const shutdownSpreadMs = 2_000;
+
+export interface RunningRelay {
+  readonly port: number;
+  readonly address: string;
+  /** Token of the first login, when nobody has logged in yet. */
+  readonly firstLogin: string | null;
+  stop(): Promise<void>;
+}
+
+/** Makes and stores a first-login token when nobody has ever logged in. */
+export async function firstLogin(store: RelayStore, dataDir: string): Promise<string | null> {
+  if (!(await store.call("needsFirstLogin", null))) return null;
+  const token = makeOperatorToken();
+  const nowMs = Date.now();
+  await store.call("putFirstLogin", { hash: tokenHash(token), nowMs, expiresMs: nowMs + firstLoginMs });
+  writeFileSync(join(dataDir, "first-login"), `${token}\n`, { mode: 0o600, flush: true });
+  return token;
+}
+
+export async function startRelay(settings: RelaySettings, log: Logger): Promise<RunningRelay> {
+  const folder = await openRelayFolder(settings.data);
+  try {
+    const relay = new Relay(settings, log, folder);
+    return await relay.start();
+  } catch (error) {
+    await folder.store.close();
+    throw error;
+  }
+}
+
+class Relay {
+  readonly #settings: RelaySettings;
+  readonly #log: Logger;
+  readonly #folder: RelayFolder;
+  readonly #clock: Clock = systemClock;
+  readonly #roster = new Roster();
+  #server!: RelayServer;
+  #acceptor!: Acceptor;
+  #tls!: RelayTls;
+  #trust!: TrustState;
+  #isDraining = false;
+
+  constructor(settings: RelaySettings, log: Logger, folder: RelayFolder) {
+    this.#settings = settings;
+    this.#log = log;
+    this.#folder = folder;
+  }
+
+  get #store(): RelayStore {
+    return this.#folder.store;
+  }
+
+  async start(): Promise<RunningRelay> {
+    const { listen, data } = this.#settings;
+    this.#tls = await relayTls(data, this.#settings, ownNames(this.#settings.names), this.#clock.wallMs());
+    this.#trust = await currentTrust(this.#store, this.#folder.keys, this.#clock.wallMs());
+    this.#acceptor = this.#makeAcceptor();
+    try {
+      this.#server = new RelayServer(this.#tls, this.#makeRoutes());
+    } catch (error) {
+      throw new Fault("FILE_INVALID", { what: "the TLS certificate and key cannot be used", why: (error as Error).message, hint: "they must be PEM and belong together", cause: error });
+    }
+    const port = await this.#server.listen(listen.host, listen.port);
+    const address = `https://${listen.host === "0.0.0.0" || listen.host === "::" ? "localhost" : listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${port}`;
+    writeFileSync(join(data, "address"), `${address}\n`, { flush: true });
+    const stopSweep = startSweep({ store: this.#store, clock: this.#clock, log: this.#log, linked: () => this.#roster.all() });
+    const stopUpkeep = this.#startUpkeep();
+    const token = await firstLogin(this.#store, data);
+    const stop = (): Promise<void> => {
+      stopSweep();
+      stopUpkeep();
+      return this.#stop();
+    };
+    return { port, address, firstLogin: token, stop };
+  }
+
+  #makeAcceptor(): Acceptor {
+    const { keys } = this.#folder;
+    const deliver = { store: this.#store, clock: this.#clock, commandKey: keys.command };
+    const intake = { store: this.#store, clock: this.#clock, log: this.#log };
+    return new Acceptor({
+      store: this.#store,
+      identity: keys.identity,
+      clock: this.#clock,
+      log: this.#log,
+      binding: this.#settings.binding,
+      onLinked: (socket, claim, admitted) =>
+        void serveLink(
+          {
+            store: this.#store,
+            roster: this.#roster,
+            clock: this.#clock,
+            log: this.#log,
+            courierSide: (site) => ({
+              lease: (room) => leaseLetters(deliver, site, room),
+              settle: (id, status) => settleLetter(deliver, site.id, id, status),
+              intake: (letter) => takeLetter(intake, site, letter),
+            }),
+          },
+          socket,
+          claim,
+          admitted,
+        ),
+    });
+  }
+
+  #makeRoutes(): ReturnType<typeof routes> {
+    const auth = new Authenticator(this.#store, this.#clock);
+    const people = {
+      store: this.#store,
+      clock: this.#clock,
+      auth,
+      tokenBase: () => ({ identity: [this.#folder.keys.identity.publicKey], trustRoot: this.#trust.rootHash, tls: this.#tls.ca === null ? ({ kind: "webpki" } as const) : ({ kind: "ca", ca: this.#tls.ca } as const), binding: this.#settings.binding }),
+    };
+    const sites = this.#siteOptions();
+    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(people), ...siteRoutes(sites), ...commandRoutes(sites)], auth);
+    const gateway = this.#gateway(auth);
+    return routes({
+      api,
+      kubeRequest: (request, response) => handleKubeRequest(gateway, request, response),
+      kubeUpgrade: (request, socket, ahead) => void handleKubeUpgrade(gateway, request, socket, ahead),
+      linkUpgrade: (request, socket: TLSSocket, ahead) => this.#acceptor.upgrade(request, socket, ahead),
+      unready: () => (this.#isDraining ? "shutting down" : null),
+    });
+  }
+
+  #gateway(auth: Authenticator): GatewayPorts {
+    const reach = {
+      clock: this.#clock,
+      linkFor: (name: string) => this.#roster.linkFor(name)?.link ?? null,
+      findSite: (name: string) => this.#store.call("findSite", { name }),
+      isReconnecting: (id: string) => this.#roster.isReconnecting(id, this.#clock.wallMs()),
+      onJoin: (id: string, wake: () => void, most: number) => this.#roster.onJoin(id, wake, most),
+    };
+    return {
+      authenticate: (authorization) => auth.authenticate(authorization),
+      siteOpener: (site) => siteOpener(reach, site),
+      requestId: () => uuidV7(this.#clock.wallMs()),
+    };
+  }
+
+  #siteOptions(): SiteOptions {
+    const { keys } = this.#folder;
+    return {
+      store: this.#store,
+      clock: this.#clock,
+      live: (id) => {
+        const linked = this.#roster.find(id);
+        return linked === null ? null : { sinceMs: linked.sinceMs, roundTripMs: linked.roundTripMs, streams: linked.link.openStreams };
+      },
+      approve: async (site, name, operator) => {
+        const nowMs = this.#clock.wallMs();
+        const labels = JSON.parse(site.labels) as Record<string, string>;
+        const statement = sealSiteStatement({ site: site.id, version: 1, name, signKey: site.signKey, boxKey: site.boxKey, tier: site.tier, setting: "relayed", epoch: site.epoch, labels }, keys.command, 1, nowMs);
+        const approved = await this.#store.call("approveSite", { id: site.id, name, statement, operator, nowMs });
+        this.#acceptor.decide(site.id, "approved");
+        return approved;
+      },
+      end: (site, to, operator) => this.#endSite(site, to, operator),
+      submit: async (request, operator, idempotencyKey) => {
+        const row = await submitCommand({ store: this.#store, clock: this.#clock }, { request, operator, idempotencyKey });
+        this.#roster.find(row.site)?.poke();
+        return row;
+      },
+    };
+  }
+
+  async #endSite(site: SiteRow, to: "denied" | "revoked", operator: string): Promise<SiteRow> {
+    const ended = await this.#store.call("endSite", { id: site.id, to, operator, nowMs: this.#clock.wallMs() });
+    const fault = to === "denied" ? new Fault("JOIN_DENIED", { what: "an operator refused this agent" }) : new Fault("SITE_REVOKED", { what: "this site was revoked by an operator" });
+    this.#acceptor.decide(site.id, fault);
+    this.#roster.find(site.id)?.link.abort("refused", fault);
+    return ended;
+  }
+
+  /** Certificates and trust documents end; both are renewed long before, and sites hear of new trust on a fresh link. */
+  #startUpkeep(): () => void {
+    let cancel = this.#clock.after(upkeepMs, again.bind(this));
+    function again(this: Relay): void {
+      this.#upkeep()
+        .catch((error: unknown) => this.#log.error({ why: asFault(error).why }, "certificates or trust could not be renewed"))
+        .finally(() => {
+          if (!this.#isDraining) cancel = this.#clock.after(upkeepMs, again.bind(this));
+        });
+    }
+    return () => cancel();
+  }
+
+  async #upkeep(): Promise<void> {
+    const nowMs = this.#clock.wallMs();
+    this.#tls = await relayTls(this.#settings.data, this.#settings, ownNames(this.#settings.names), nowMs);
+    this.#server.renew(this.#tls.cert, this.#tls.key);
+    const trust = await currentTrust(this.#store, this.#folder.keys, nowMs);
+    this.#trust = trust;
+    if (!trust.isRenewed) return;
+    this.#log.info({ version: trust.document.version }, "trust document renewed");
+    this.#sendAway(new Fault("DRAINING", { what: "the relay renewed its trust document", why: "a fresh link brings it" }), shutdownSpreadMs);
+  }
+
+  #sendAway(fault: Fault, spreadMs: number): Promise<void>[] {
+    return [...this.#roster.all()].map((linked) => linked.link.shutdown("draining", fault, { retryAfterMs: 1 + Math.floor(Math.random() * spreadMs), drainMs: this.#settings.drainMs }));
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#isDraining) return;
+    this.#isDraining = true;
+    const fault = new Fault("DRAINING", { what: "the relay is shutting down", why: "it was asked to stop", hint: "try again when it is back" });
+    this.#acceptor.drain(fault);
+    this.#server.refuseNew();
+    await Promise.all(this.#sendAway(fault, shutdownSpreadMs));
+    this.#server.close();
+    // The ends of the links are on their way to the store: one turn more before it drains.
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.#store.close();
+  }
+}

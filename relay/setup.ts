@@ -1,0 +1,155 @@
+// The relay's data folder: keys, certificates, first database. Made once, in an order that survives a kill at any point: keys are durable under a provisional
+// name before the database knows them, and get their real name last. A folder that was set up and lost a part is an error, never a first run.
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { certificateEndMs, issueCertificate, makeAuthority } from "../shared/kit/certificates.ts";
+import { Fault } from "../shared/kit/errors.ts";
+import { fileFault } from "../shared/kit/files.ts";
+import { makeSigningKeys, readSecretFile, signingKeysOf, writeSecretFile, type KeyPair } from "../shared/kit/keys.ts";
+import { acceptFirst, firstTrustDocument, parseTrustDocument, renewedTrustDocument, sealTrustDocument, trustRootHash, walkTrust, type TrustDocument } from "../shared/trust/trust-document.ts";
+import { openRelayStore, type RelayStore } from "./store/store.ts";
+
+const dayMs = 86_400_000;
+const authorityDays = 3_650;
+const certificateDays = 365;
+/** Own certificates are issued anew when less than this is left. */
+const renewBeforeMs = 120 * dayMs;
+/** Trust documents are renewed at half life: 45 of 90 days. */
+const trustRenewBeforeMs = 45 * dayMs;
+
+export interface RelayKeys {
+  /** Proves the relay on every link. */
+  readonly identity: KeyPair;
+  /** Signs commands and site statements. */
+  readonly command: KeyPair;
+  /** Signs trust documents. */
+  readonly root: KeyPair;
+}
+
+export interface RelayFolder {
+  readonly keys: RelayKeys;
+  readonly store: RelayStore;
+  readonly isFirstStart: boolean;
+}
+
+export async function openRelayFolder(dataDir: string): Promise<RelayFolder> {
+  const path = join(dataDir, "identity.key");
+  const provisional = join(dataDir, "identity.key.next");
+  const isFirstStart = !existsSync(path);
+  try {
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    if (isFirstStart && !existsSync(provisional)) writeSecretFile(provisional, { identity: seed(makeSigningKeys()), command: seed(makeSigningKeys()), root: seed(makeSigningKeys()) });
+  } catch (error) {
+    throw fileFault(error, dataDir);
+  }
+  const keys = keysOf(readSecretFile(isFirstStart ? provisional : path), path);
+  const store = await openRelayStore(dataDir, !isFirstStart);
+  try {
+    if (isFirstStart) {
+      await makeFirstTrust(store, keys);
+      renameSync(provisional, path);
+    }
+    return { keys, store, isFirstStart };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+function seed(pair: KeyPair): string {
+  return Buffer.from(pair.secretKey).toString("base64url");
+}
+
+function keysOf(file: Readonly<Record<string, string>>, path: string): RelayKeys {
+  const key = (name: string): KeyPair => {
+    const octets = Buffer.from(file[name] ?? "", "base64url");
+    if (octets.length !== 32) throw new Fault("FILE_INVALID", { what: `the key file ${path} cannot be used`, why: `it holds no key "${name}"`, hint: "restore it from a backup" });
+    return signingKeysOf(octets);
+  };
+  return { identity: key("identity"), command: key("command"), root: key("root") };
+}
+
+async function makeFirstTrust(store: RelayStore, keys: RelayKeys): Promise<void> {
+  if ((await store.call("trustAfter", { version: 0 })).length > 0) return; // killed between the two
+  const nowMs = Date.now();
+  const document = firstTrustDocument(keys.root, keys.command.publicKey, nowMs);
+  await store.call("putTrust", { version: 1, envelope: sealTrustDocument(document, [keys.root], nowMs), nowMs });
+}
+
+export interface TrustState {
+  /** Hash of version 1: what join tokens carry. */
+  readonly rootHash: string;
+  readonly document: TrustDocument;
+}
+
+/** The document in force, renewed when half of its life is over. Every version is walked as a site would. */
+export async function currentTrust(store: RelayStore, keys: RelayKeys, nowMs: number): Promise<TrustState & { readonly isRenewed: boolean }> {
+  const chain = (await store.call("trustAfter", { version: 0 })).map((envelope) => Buffer.from(envelope));
+  const first = chain[0];
+  if (first === undefined) throw new Fault("STORE_CORRUPT", { what: "the database holds no trust document", why: "it belongs to another identity, or lost rows", hint: "restore the whole data folder from one backup" });
+  const rootHash = trustRootHash(firstOf(first));
+  const document = walkTrust(chain.slice(1), { pinnedHash: rootHash, document: acceptFirst(first, rootHash) })!;
+  if (document.expires - nowMs > trustRenewBeforeMs || !document.roles.root.keys.includes(keys.root.publicKey)) return { rootHash, document, isRenewed: false };
+  const next = renewedTrustDocument(document, nowMs);
+  await store.call("putTrust", { version: next.version, envelope: sealTrustDocument(next, [keys.root], nowMs), nowMs });
+  return { rootHash, document: next, isRenewed: true };
+}
+
+/** Version 1 out of its envelope, to find the hash that our own store vouches for. */
+function firstOf(envelope: Buffer): TrustDocument {
+  const at = 5 + envelope[4]! * 80;
+  return parseTrustDocument(envelope.subarray(at + 4 + envelope.readUInt32BE(at) + 4));
+}
+
+export interface RelayTls {
+  readonly cert: string;
+  readonly key: string;
+  /** PEM that agents and people need to trust this relay, or null for public roots. */
+  readonly ca: string | null;
+}
+
+/** Certificates: the given ones, or the relay's own, made and renewed here. */
+export async function relayTls(dataDir: string, settings: { readonly tlsCert: string; readonly tlsKey: string; readonly tlsCa: string }, names: readonly string[], nowMs: number): Promise<RelayTls> {
+  if (settings.tlsCert !== "" || settings.tlsKey !== "") {
+    if (settings.tlsCert === "" || settings.tlsKey === "") throw new Fault("USAGE", { what: "--tls-cert and --tls-key belong together", why: "one of them is missing" });
+    return { cert: readPem(settings.tlsCert, "CERTIFICATE"), key: readPem(settings.tlsKey, "PRIVATE KEY"), ca: settings.tlsCa === "" ? null : readPem(settings.tlsCa, "CERTIFICATE") };
+  }
+  const dir = join(dataDir, "tls");
+  const file = (name: string): string => join(dir, name);
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    if (!existsSync(file("ca.crt"))) {
+      if (existsSync(file("tls.crt"))) throw new Fault("FILE_MISSING", { what: `${file("ca.crt")} is gone`, why: "the relay's certificate is there, its CA is not", hint: "restore the tls folder from a backup; to make new ones, remove the whole folder (sites then need new join tokens)" });
+      const authority = await makeAuthority("Bowline relay CA", authorityDays, nowMs);
+      writeFileSync(file("ca.key"), authority.key, { mode: 0o600, flush: true });
+      writeFileSync(file("ca.crt"), authority.cert, { flush: true });
+    }
+    if (!isUsable(file("tls.crt"), file("names"), names, nowMs)) {
+      const pair = await issueCertificate({ cert: readFileSync(file("ca.crt"), "utf8"), key: readPem(file("ca.key"), "PRIVATE KEY") }, names, certificateDays, nowMs);
+      rmSync(file("names"), { force: true }); // written last: a pair that was half replaced is made anew
+      writeFileSync(file("tls.key"), pair.key, { mode: 0o600, flush: true });
+      writeFileSync(file("tls.crt"), pair.cert, { flush: true });
+      writeFileSync(file("names"), names.join("\n"), { flush: true });
+    }
+  } catch (error) {
+    throw fileFault(error, dir);
+  }
+  const ca = readPem(file("ca.crt"), "CERTIFICATE");
+  return { cert: readPem(file("tls.crt"), "CERTIFICATE") + ca, key: readPem(file("tls.key"), "PRIVATE KEY"), ca };
+}
+
+function isUsable(cert: string, namesFile: string, names: readonly string[], nowMs: number): boolean {
+  if (!existsSync(cert) || !existsSync(namesFile) || readFileSync(namesFile, "utf8") !== names.join("\n")) return false;
+  return certificateEndMs(readFileSync(cert, "utf8")) - nowMs > renewBeforeMs;
+}
+
+function readPem(path: string, kind: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw fileFault(error, path);
+  }
+  if (!new RegExp(`-----BEGIN [A-Z ]*${kind}-----`).test(text)) throw new Fault("FILE_INVALID", { what: `${path} cannot be used`, why: `it holds no PEM block ${kind}`, hint: "check the file with openssl" });
+  return text;
+}

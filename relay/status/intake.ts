@@ -1,0 +1,97 @@
+// Takes letters from sites: the site's signature is checked before anything is read, then claims, results, reports and events are committed, once each, and
+// only then receipted. A letter that is not the site's own is refused and counted; it never ends the link by itself.
+import type { CommandOutcome } from "../../shared/api.ts";
+import type { Clock } from "../../shared/kit/clock.ts";
+import { asFault, Fault } from "../../shared/kit/errors.ts";
+import { keyId } from "../../shared/kit/keys.ts";
+import type { Logger } from "../../shared/kit/log.ts";
+import { crashPoint } from "../../shared/kit/crash.ts";
+import type { SettleStatus } from "../../shared/outbox/courier.ts";
+import type { Letter } from "../../shared/outbox/letter.ts";
+import { OUTCOMES } from "../../shared/rules/command-state.ts";
+import { openEnvelope } from "../../shared/trust/envelope.ts";
+import type { SiteLetter } from "../store/delivery.ts";
+import type { RelayStore } from "../store/store.ts";
+
+export interface IntakeOptions {
+  readonly store: RelayStore;
+  readonly clock: Clock;
+  readonly log: Logger;
+}
+
+export interface LetterSite {
+  readonly id: string;
+  readonly signKey: string;
+  readonly fence: number;
+}
+
+/** A report is shown whole: beyond this it is nobody's honest one. */
+const reportBytesMax = 1_048_576;
+
+export async function takeLetter(options: IntakeOptions, site: LetterSite, letter: Letter): Promise<SettleStatus> {
+  let opened: SiteLetter;
+  try {
+    opened = open(site, letter);
+  } catch (error) {
+    const fault = asFault(error);
+    options.log.warn({ site: site.id, letter: letter.head.id, code: fault.code, why: fault.why }, "a letter of a site was refused");
+    return "malformed";
+  }
+  try {
+    const isTaken = await options.store.call("takeSiteLetter", { site: site.id, id: letter.head.id, fence: site.fence, letter: opened, nowMs: options.clock.wallMs() });
+    if (!isTaken) return "storage"; // an older link's: the newest one brings it again
+    if (opened.kind === "result") crashPoint("result-before-receipt");
+    return "committed";
+  } catch (error) {
+    const fault = asFault(error);
+    options.log.error({ site: site.id, code: fault.code, why: fault.why }, "a letter of a site could not be stored");
+    return fault.family === "refused" ? "policy" : "storage";
+  }
+}
+
+function open(site: LetterSite, letter: Letter): SiteLetter {
+  const kid = Buffer.from(keyId(site.signKey)).toString("hex");
+  const { header, body } = openEnvelope(letter.envelope, {
+    keysById: (asked) => (asked === kid ? site.signKey : null),
+    rule: () => ({ keys: [site.signKey], threshold: 1 }),
+    audience: null,
+    time: null,
+    isSeen: () => false, // letters are taken once by their id, in the transaction
+  });
+  if (header.aud !== site.id) throw new Fault("ENVELOPE_AUDIENCE", { what: "a letter names another site as its sender" });
+  if (header.cid !== letter.head.id) throw new Fault("ENVELOPE_MALFORMED", { what: "a letter's head and envelope name different letters" });
+  const value = JSON.parse(body.toString("utf8")) as Record<string, unknown>;
+  if (value["kind"] !== letter.head.kind) throw new Fault("ENVELOPE_MALFORMED", { what: "a letter's head and body are of different kinds" });
+  const wanted = value["kind"] === "report" || value["kind"] === "event" ? "report" : "result";
+  if (header.typ !== wanted) throw new Fault("ENVELOPE_MALFORMED", { what: `a ${header.typ} carries a ${String(value["kind"])}` });
+  return parseBody(value, body.length);
+}
+
+function parseBody(value: Record<string, unknown>, octets: number): SiteLetter {
+  const text = (name: string): string => {
+    const found = value[name];
+    if (typeof found !== "string" || found === "") throw new Fault("ENVELOPE_MALFORMED", { what: `a letter's "${name}" is not a text` });
+    return found.slice(0, 4_096);
+  };
+  const time = (name: string): number => {
+    const found = value[name];
+    if (typeof found !== "number" || !Number.isSafeInteger(found) || found < 0) throw new Fault("ENVELOPE_MALFORMED", { what: `a letter's "${name}" is not a time` });
+    return found;
+  };
+  switch (value["kind"]) {
+    case "claim":
+      return { kind: "claim", command: text("command"), startedMs: time("startedMs") };
+    case "result": {
+      const outcome = value["outcome"] as CommandOutcome | undefined;
+      if (typeof outcome !== "object" || outcome === null || !(OUTCOMES as readonly string[]).includes(outcome.state)) throw new Fault("ENVELOPE_MALFORMED", { what: "a result has no outcome that is known" });
+      return { kind: "result", command: text("command"), startedMs: value["startedMs"] === null ? null : time("startedMs"), endedMs: time("endedMs"), outcome };
+    }
+    case "report":
+      if (octets > reportBytesMax) throw new Fault("BODY_TOO_LARGE", { what: `a report has ${octets} octets` });
+      return { kind: "report", madeMs: time("madeMs"), body: JSON.stringify(value["report"] ?? null) };
+    case "event":
+      return { kind: "event", atMs: time("atMs"), event: text("event"), what: text("what") };
+    default:
+      throw new Fault("ENVELOPE_MALFORMED", { what: `a letter of kind "${String(value["kind"]).slice(0, 40)}" is not for a relay` });
+  }
+}

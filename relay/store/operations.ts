@@ -1,0 +1,55 @@
+// The relay's store as one module: what the store's worker loads. Each operation is one transaction (or joins its caller's); see the files beside it.
+import * as commands from "./commands.ts";
+import * as counters from "./counters.ts";
+import * as delivery from "./delivery.ts";
+import * as events from "./events.ts";
+import * as joinTokens from "./join-tokens.ts";
+import * as people from "./people.ts";
+import * as sites from "./sites.ts";
+
+export { migrations } from "./schema.ts";
+
+export const operations = {
+  drawFence: counters.drawFence,
+  relayEpoch: counters.relayEpoch,
+  putTrust: counters.putTrust,
+  trustAfter: counters.trustAfter,
+  addOperator: people.addOperator,
+  removeOperator: people.removeOperator,
+  listOperators: people.listOperators,
+  putOperatorToken: people.putOperatorToken,
+  findOperatorToken: people.findOperatorToken,
+  revokeOperatorToken: people.revokeOperatorToken,
+  needsFirstLogin: people.needsFirstLogin,
+  putFirstLogin: people.putFirstLogin,
+  spendFirstLogin: people.spendFirstLogin,
+  putJoinToken: joinTokens.putJoinToken,
+  findJoinToken: joinTokens.findJoinToken,
+  listJoinTokens: joinTokens.listJoinTokens,
+  revokeJoinToken: joinTokens.revokeJoinToken,
+  findSite: sites.findSite,
+  findSiteById: sites.findSiteById,
+  listSites: sites.listSites,
+  siteView: sites.siteView,
+  joinSite: sites.joinSite,
+  approveSite: sites.approveSite,
+  endSite: sites.endSite,
+  beginLink: sites.beginLink,
+  endLink: sites.endLink,
+  touchSites: sites.touchSites,
+  putEvent: events.putEvent,
+  eventsOf: events.eventsOf,
+  submitCommand: commands.submitCommand,
+  commandRow: commands.commandRow,
+  listCommands: commands.listCommands,
+  expireCommands: commands.expireCommands,
+  unblockCommands: commands.unblockCommands,
+  leaseCommands: delivery.leaseCommands,
+  settleLetter: delivery.settleLetter,
+  reconcileLetters: delivery.reconcileLetters,
+  settleInDoubt: delivery.settleInDoubt,
+  takeSiteLetter: delivery.takeSiteLetter,
+  reportOf: delivery.reportOf,
+} as const;
+
+export type RelayOperations = typeof operations;

@@ -1,0 +1,196 @@
+// Sites: the waiting room, the record of an approved site, and what each link tells about it. Names are unique while a site is not revoked; an id is
+// never used again. Link facts are written when a link begins and ends, never per frame.
+import { Fault } from "../../shared/kit/errors.ts";
+import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
+import { putEvent } from "./events.ts";
+import { takeJoinUse } from "./join-tokens.ts";
+
+export type SiteState = "waiting" | "active" | "denied" | "revoked";
+
+export interface SiteRow {
+  readonly id: string;
+  readonly name: string;
+  readonly state: SiteState;
+  readonly signKey: string;
+  readonly boxKey: string;
+  /** JSON. */
+  readonly labels: string;
+  readonly tier: string;
+  readonly binding: "exporter" | "none";
+  readonly epoch: number;
+  readonly statement: Uint8Array | null;
+  readonly createdMs: number;
+  readonly boot: string | null;
+  readonly dial: number | null;
+  readonly fence: number;
+  readonly agentEpoch: string | null;
+  readonly agentVersion: string | null;
+  readonly lastContactMs: number | null;
+  readonly linkEndMs: number | null;
+  readonly linkEndWhy: string | null;
+}
+
+export interface SiteView extends SiteRow {
+  readonly openCommands: number;
+  readonly reportMadeMs: number | null;
+  readonly reportReceivedMs: number | null;
+}
+
+const COLUMNS =
+  "id, name, state, sign_key AS signKey, box_key AS boxKey, labels, tier, binding, epoch, statement, created_ms AS createdMs, boot, dial, fence, agent_epoch AS agentEpoch, agent_version AS agentVersion, last_contact_ms AS lastContactMs, link_end_ms AS linkEndMs, link_end_why AS linkEndWhy";
+export const OPEN_STATES = "('queued', 'blocked', 'offered', 'stored', 'running')";
+const VIEW = `${COLUMNS}, (SELECT COUNT(*) FROM commands c WHERE c.site = s.id AND c.state IN ${OPEN_STATES}) AS openCommands, (SELECT made_site_ms FROM reports r WHERE r.site = s.id) AS reportMadeMs, (SELECT received_ms FROM reports r WHERE r.site = s.id) AS reportReceivedMs`;
+/** Agents that wait for approval at once; beyond it a stolen multi-use token could fill the table. */
+const waitingMax = 1_000;
+export const sitesListedMax = 20_000;
+
+export function* findSite(args: { readonly name: string }): Operation<SiteRow | null> {
+  return yield* queryOne<SiteRow>(`SELECT ${COLUMNS} FROM sites WHERE name = ?`, args.name);
+}
+
+export function* findSiteById(args: { readonly id: string }): Operation<SiteRow | null> {
+  return yield* queryOne<SiteRow>(`SELECT ${COLUMNS} FROM sites WHERE id = ?`, args.id);
+}
+
+export function* listSites(_args: null): Operation<SiteView[]> {
+  return yield* query<SiteView>(`SELECT ${VIEW} FROM sites s WHERE state <> 'revoked' ORDER BY name LIMIT ?`, sitesListedMax);
+}
+
+export function* siteView(args: { readonly name: string }): Operation<SiteView> {
+  const row = yield* queryOne<SiteView>(`SELECT ${VIEW} FROM sites s WHERE name = ?`, args.name);
+  if (row === null) throw unknownSite(args.name);
+  return row;
+}
+
+export function unknownSite(name: string): Fault {
+  return new Fault("SITE_UNKNOWN", { what: `there is no site "${name.slice(0, 64)}"`, why: "no site of this name has joined, or it is not yours to see", hint: "bowline site ls" });
+}
+
+export interface JoinArgs {
+  readonly token: string;
+  readonly site: string;
+  readonly signKey: string;
+  readonly boxKey: string;
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly boot: string;
+  readonly dial: number;
+  readonly fence: number;
+  readonly nowMs: number;
+}
+
+/** Takes a use and parks the agent in the waiting room; the same key again gets the same record. */
+export function* joinSite(args: JoinArgs): Operation<SiteRow> {
+  const token = yield* takeJoinUse({ id: args.token, signKey: args.signKey, nowMs: args.nowMs });
+  const known = yield* findSiteById({ id: args.site });
+  if (known !== null) {
+    requireNotRefused(known);
+    return known;
+  }
+  const waiting = yield* queryOne<{ n: number }>("SELECT COUNT(*) AS n FROM sites WHERE state = 'waiting'");
+  if (Number(waiting?.n ?? 0) >= waitingMax) throw new Fault("TOO_MANY", { what: `${waitingMax} agents wait for approval already`, hint: "approve or deny them: bowline site ls" });
+  const name = siteName(token.name, args.name);
+  const taken = yield* findSite({ name });
+  if (taken !== null) throw new Fault("CONFLICT", { what: `there is a site "${name}" already`, why: "a site's name is used once", hint: "choose another with --name, or remove the old one: bowline site rm" });
+  const labels = JSON.stringify({ ...args.labels, ...(JSON.parse(token.labels) as Record<string, string>) });
+  yield* query(
+    "INSERT INTO sites (id, name, state, sign_key, box_key, labels, tier, binding, epoch, created_ms, next_order, next_seq, boot, dial, fence) VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, 1, ?, 1, 1, ?, ?, ?)",
+    args.site,
+    name,
+    args.signKey,
+    args.boxKey,
+    labels,
+    token.tier,
+    token.binding,
+    args.nowMs,
+    args.boot,
+    args.dial,
+    args.fence,
+  );
+  yield* putEvent({ id: `relay-join-${args.site}`, site: args.site, atMs: args.nowMs, nowMs: args.nowMs, kind: "joined", what: `asks to join with a token ${token.id}` });
+  const row = yield* findSiteById({ id: args.site });
+  return row!;
+}
+
+/** A token's name wins; a pattern such as `shop-*` judges the name that the agent brings. */
+function siteName(pattern: string, wanted: string): string {
+  if (pattern === "") return wanted;
+  if (!pattern.includes("*")) return pattern;
+  const [head, tail] = pattern.split("*") as [string, string];
+  if (wanted.startsWith(head) && wanted.endsWith(tail) && wanted.length >= pattern.length - 1) return wanted;
+  throw new Fault("CONFLICT", { what: `the name "${wanted}" does not fit the join token`, why: `it takes names like ${pattern}`, hint: `bowline agent join --name ${pattern.replace("*", "NN")} ...` });
+}
+
+function requireNotRefused(site: SiteRow): void {
+  if (site.state === "denied") throw new Fault("JOIN_DENIED", { what: `an operator refused the agent "${site.name}"`, hint: "ask the centre; a new try needs a new token and new keys" });
+  if (site.state === "revoked") throw new Fault("SITE_REVOKED", { what: "this site was revoked", hint: "to join again, move the agent's data folder away and use a new join token" });
+}
+
+/** Approves (with the signed statement), renames, or denies a waiting site. */
+export function* approveSite(args: { readonly id: string; readonly name: string; readonly statement: Uint8Array; readonly operator: string; readonly nowMs: number }): Operation<SiteRow> {
+  const taken = yield* queryOne<{ id: string }>("SELECT id FROM sites WHERE name = ? AND id <> ?", args.name, args.id);
+  if (taken !== null) throw new Fault("CONFLICT", { what: `there is a site "${args.name}" already`, hint: "choose another name" });
+  const rows = yield* query("UPDATE sites SET state = 'active', name = ?, statement = ? WHERE id = ? AND state = 'waiting' RETURNING id", args.name, args.statement, args.id);
+  if (rows.length === 0) throw new Fault("STATE_REFUSED", { what: `${args.name} does not wait for approval` });
+  yield* putEvent({ id: `relay-approve-${args.id}`, site: args.id, atMs: args.nowMs, nowMs: args.nowMs, kind: "approved", what: `approved by ${args.operator}` });
+  return (yield* findSiteById({ id: args.id }))!;
+}
+
+export function* endSite(args: { readonly id: string; readonly to: "denied" | "revoked"; readonly operator: string; readonly nowMs: number }): Operation<SiteRow> {
+  const site = yield* findSiteById({ id: args.id });
+  if (site === null) throw unknownSite(args.id);
+  if (args.to === "denied" && site.state !== "waiting") throw new Fault("STATE_REFUSED", { what: `${site.name} does not wait for approval`, why: `it is ${site.state}`, hint: `to end a site: bowline site rm ${site.name}` });
+  if (site.state === "revoked") throw new Fault("STATE_REFUSED", { what: `${site.name} is revoked already` });
+  // A revoked site frees its name, so that the same place can join anew with new keys.
+  const name = args.to === "revoked" ? `${site.name}--revoked-${site.id.slice(2, 14)}` : site.name;
+  yield* query("UPDATE sites SET state = ?, name = ? WHERE id = ?", args.to, name, args.id);
+  if (args.to === "revoked") {
+    yield* query("DELETE FROM outbox WHERE site = ?", args.id);
+    yield* query(`UPDATE commands SET state = 'abandoned', why = 'the site was revoked', ended_ms = ? WHERE site = ? AND state IN ${OPEN_STATES}`, args.nowMs, args.id);
+  }
+  yield* putEvent({ id: `relay-${args.to}-${args.id}`, site: args.id, atMs: args.nowMs, nowMs: args.nowMs, kind: args.to, what: `${args.to} by ${args.operator}` });
+  return { ...site, name: site.name, state: args.to };
+}
+
+export interface LinkBegin {
+  readonly id: string;
+  readonly boot: string;
+  readonly dial: number;
+  readonly fence: number;
+  readonly agentEpoch: string;
+  readonly agentVersion: string;
+  readonly nowMs: number;
+}
+
+export interface LinkVerdict {
+  readonly site: SiteRow;
+  /** A dial number that goes back across boots: a second agent runs with a copy of this site's keys. An answer and no Fault, so that the event stays. */
+  readonly isClone: boolean;
+  readonly hasNewEpoch: boolean;
+}
+
+/** Judges boot and dial numbers and takes the site for this fence. Faults SITE_UNKNOWN, SITE_REVOKED, JOIN_DENIED, LINK_LATE. */
+export function* beginLink(args: LinkBegin): Operation<LinkVerdict> {
+  const site = yield* findSiteById({ id: args.id });
+  if (site === null) throw new Fault("SITE_UNKNOWN", { what: "the relay does not know this site", why: "its database may be older than the site", hint: "join again with a new token" });
+  requireNotRefused(site);
+  const lastDial = site.dial ?? -1;
+  if (site.boot === args.boot && args.dial <= lastDial) throw new Fault("LINK_LATE", { what: "a newer dial of the same agent is already linked", why: `dial ${args.dial} came after ${lastDial}` });
+  if (site.boot !== args.boot && args.dial <= lastDial) {
+    yield* putEvent({ id: `relay-clone-${args.boot}-${args.dial}`, site: args.id, atMs: args.nowMs, nowMs: args.nowMs, kind: "cloned", what: `a second agent with this site's keys dialled (dial ${args.dial}, last known ${lastDial}); it is refused` });
+    return { site, isClone: true, hasNewEpoch: false };
+  }
+  yield* query("UPDATE sites SET boot = ?, dial = ?, fence = ?, agent_version = ?, last_contact_ms = ?, link_end_ms = NULL WHERE id = ?", args.boot, args.dial, args.fence, args.agentVersion, args.nowMs, args.id);
+  const hasNewEpoch = site.agentEpoch !== null && site.agentEpoch !== args.agentEpoch;
+  yield* query("UPDATE sites SET agent_epoch = ? WHERE id = ?", args.agentEpoch, args.id);
+  return { site, isClone: false, hasNewEpoch };
+}
+
+export function* endLink(args: { readonly id: string; readonly fence: number; readonly lastContactMs: number; readonly nowMs: number; readonly why: string }): Operation<void> {
+  yield* query("UPDATE sites SET last_contact_ms = ?, link_end_ms = ?, link_end_why = ? WHERE id = ? AND fence = ?", args.lastContactMs, args.nowMs, args.why.slice(0, 500), args.id, args.fence);
+}
+
+/** Written now and then while a link lives, so that a relay that is killed knows roughly when it last heard. */
+export function* touchSites(args: { readonly sites: readonly { readonly id: string; readonly lastContactMs: number }[] }): Operation<void> {
+  for (const site of args.sites) yield* query("UPDATE sites SET last_contact_ms = ? WHERE id = ?", site.lastContactMs, site.id);
+}
