@@ -11,10 +11,14 @@ const own = Object.hasOwn(PROGRAMS, word ?? "");
 const program = join(root, own ? PROGRAMS[word] : "relay/cli/main.ts");
 const args = own ? rest : process.argv.slice(2);
 
-const { ensureNode, ensurePackages, launch } = await import("./launch.mjs");
-if (ensureNode() === process.execPath) {
-  // The right Node already: no second process between a supervisor's signal and the program.
-  ensurePackages(process.execPath);
-  process.argv = [process.execPath, program, ...args];
-  await import(program);
-} else launch(program, args);
+const { ensureNode, ensurePackages, fail, launch } = await import("./launch.mjs");
+try {
+  if (ensureNode() === process.execPath) {
+    // The right Node already: no second process between a supervisor's signal and the program.
+    ensurePackages(process.execPath);
+    process.argv = [process.execPath, program, ...args];
+    await import(program);
+  } else launch(program, args);
+} catch (error) {
+  fail(error);
+}

@@ -17,6 +17,8 @@ const NODE_DIGESTS = {
   "linux-x64": "sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==",
   "linux-arm64": "sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==",
 };
+/** A cold install takes half a minute; a slow line some minutes. */
+const lockWaitMs = 10 * 60_000;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const privateRoot = join(root, ".node");
 
@@ -41,8 +43,11 @@ export function ensureNode() {
         `  try    install Node ${NODE_MAJOR_SHIPPED} LTS and run the command again`,
     );
   }
-  console.error(`bowline: fetching a private Node ${NODE_VERSION} (this machine has ${process.versions.node}) ...`);
-  fetchNode(platform, digest, binary);
+  alone(() => {
+    if (existsSync(binary)) return; // another process fetched it while this one waited
+    console.error(`bowline: fetching a private Node ${NODE_VERSION} (this machine has ${process.versions.node}) ...`);
+    fetchNode(platform, digest, binary);
+  });
   return binary;
 }
 
@@ -69,10 +74,47 @@ export function ensurePackages(node) {
   if (!existsSync(lockfile)) return; // an installed bundle carries its packages inside
   const wanted = createHash("sha256").update(readFileSync(lockfile)).digest("hex");
   const stamp = join(root, "node_modules", ".bowline-lock");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  console.error("bowline: installing packages (npm ci) ...");
-  run("npm", ["ci", "--no-progress", "--loglevel=error"], { cwd: root, env: withNodeFirst(node) });
-  writeFileSync(stamp, wanted);
+  const isInstalled = () => existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
+  if (isInstalled()) return;
+  alone(() => {
+    if (isInstalled()) return;
+    console.error("bowline: installing packages (npm ci) ...");
+    run("npm", ["ci", "--no-progress", "--loglevel=error"], { cwd: root, env: withNodeFirst(node) });
+    writeFileSync(stamp, wanted);
+  });
+}
+
+/** Two commands started at once must not install over each other: one works, the others wait for it. A dead holder's lock is taken over. */
+function alone(work) {
+  mkdirSync(privateRoot, { recursive: true });
+  const lock = join(privateRoot, "lock");
+  const giveUpAt = Date.now() + lockWaitMs;
+  for (;;) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: "wx" });
+      break;
+    } catch (error) {
+      if (error.code !== "EEXIST") throw new LaunchError(`${lock} cannot be written: ${error.message}`);
+    }
+    if (isLeftOver(lock)) rmSync(lock, { force: true });
+    else if (Date.now() > giveUpAt) throw new LaunchError(`another process has been installing for ${lockWaitMs / 60_000} minutes\n  try    rm ${lock}`);
+    else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+  try {
+    work();
+  } finally {
+    rmSync(lock, { force: true });
+  }
+}
+
+function isLeftOver(lock) {
+  try {
+    const pid = Number(readFileSync(lock, "utf8"));
+    if (pid > 0) process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return error.code === "ESRCH";
+  }
 }
 
 function withNodeFirst(node) {
@@ -103,7 +145,7 @@ export function launch(program, args) {
   });
 }
 
-function fail(error) {
+export function fail(error) {
   if (!(error instanceof LaunchError)) throw error;
   console.error(`error: ${error.message}`);
   process.exitCode = 1;

@@ -18,6 +18,8 @@ export interface JobRun {
   readonly spec: JobSpec;
   readonly as: Impersonation;
   readonly signal: AbortSignal;
+  /** The cluster has the Job: durable before anything else is waited for. */
+  readonly onStarted: () => Promise<void>;
 }
 
 interface JobBody {
@@ -61,6 +63,7 @@ export async function runJob(objects: KubeObjects, clock: Clock, run: JobRun): P
     if (fault.family === "unavailable") throw fault;
     return { state: "failed", what: `the Job was refused: ${fault.why}`, code: "COMMAND_FAILED", objects: [{ ref: `Job/${name}`, result: "failed", why: fault.why }] };
   }
+  await run.onStarted();
   return waitForEnd(objects, clock, run, `${collection}/${name}`);
 }
 

@@ -6,7 +6,6 @@ export const CRASH_POINTS = [
   "parsed-before-commit",
   "commit-before-answer",
   "offered-before-send",
-  "after-send",
   "receipt-before-commit",
   "result-before-commit",
   "result-before-receipt",
@@ -14,15 +13,15 @@ export const CRASH_POINTS = [
   "letter-before-insert",
   "insert-before-commit",
   "committed-before-receipt",
-  "receipt-sent",
   "before-claim",
   "after-claim",
   "effect-half-done",
   "effect-before-outcome",
   "outcome-before-send",
-  "result-sent",
   "receipt-before-purge",
   // both
+  "after-send",
+  "receipt-sent",
   "migration-step",
 ] as const;
 

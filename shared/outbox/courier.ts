@@ -1,6 +1,7 @@
 // Joins a durable outbox and inbox to one link. Takes letters from the store (marked offered, durable) as the peer's credit allows, and gives
 // receipts only after its own side's commit. Nothing is sent twice on a live link. Memory: one lease out, one credit in. Ends with its link.
 import { asFault } from "../kit/errors.ts";
+import { crashPoint } from "../kit/crash.ts";
 import type { Clock, CancelTimer } from "../kit/clock.ts";
 import type { Logger } from "../kit/log.ts";
 import { invariant } from "../kit/assert.ts";
@@ -107,6 +108,7 @@ export class Courier {
       this.#offered.set(letter.id, { octets: letter.bytes.length, sinceMs: this.#clock.monoMs() });
       this.#port.offerLetter({ handle: letter.id, lane: letter.lane, bytes: letter.bytes });
     }
+    if (leased.length > 0) setImmediate(() => crashPoint("after-send"));
     this.#watch();
     return leased.length > 0;
   }
@@ -145,6 +147,7 @@ export class Courier {
     }
     if (this.#hasEnded) return; // committed without a receipt: the next link names it as held
     this.#port.settleLetter(number, status);
+    setImmediate(() => crashPoint("receipt-sent"));
     this.#granted = { letters: this.#granted.letters + 1, octets: this.#granted.octets + octets.length };
     this.#port.grantLetters(this.#granted);
   }

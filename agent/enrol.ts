@@ -1,0 +1,67 @@
+// Joining: keys and what the token says are durable before the first octet leaves; the relay proves itself before it hears of the token; a lost reply is asked
+// for again with the same key. Ends with the match code that the installer reads out. trust.md section 4.
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import type { ProxySettings } from "../shared/kit/dial.ts";
+import { Fault } from "../shared/kit/errors.ts";
+import { fileFault } from "../shared/kit/files.ts";
+import { agentHandshake } from "../shared/link/handshake.ts";
+import { SITE_NAME } from "../shared/rules/target.ts";
+import { parseJoinToken, type JoinToken } from "../shared/trust/join-token.ts";
+import { ownSiteName, type AgentSettings } from "./config.ts";
+import { openRelaySocket } from "./dial.ts";
+import { recordOf, type AgentFolder, type JoiningRecord, type RelayRecord } from "./folder.ts";
+import { SiteStanding } from "./standing.ts";
+
+/** Random for each run of the agent: tells a restart from a clone. */
+export const boot = randomBytes(12).toString("hex");
+
+/** The token of the settings, or null. Faults: JOIN_TOKEN_MALFORMED, FILE_MISSING. */
+export function findJoinToken(settings: AgentSettings): JoinToken | null {
+  if (settings.token !== "") return parseJoinToken(settings.token);
+  if (settings.tokenFile === "") return null;
+  try {
+    return parseJoinToken(readFileSync(settings.tokenFile, "utf8"));
+  } catch (error) {
+    throw fileFault(error, settings.tokenFile);
+  }
+}
+
+/** Writes down what is to be joined; durable when it resolves. The same token again changes nothing. */
+export async function prepareJoin(folder: AgentFolder, token: JoinToken, wantedName: string): Promise<void> {
+  const facts = await folder.store.call("allFacts", null);
+  if (facts.site !== undefined) {
+    throw new Fault("CONFLICT", { what: `this agent has joined already, as ${facts.name ?? facts.site}`, why: `${folder.dir} holds its keys`, hint: "run it: bowline agent run; to join elsewhere, use another --data folder" });
+  }
+  const name = wantedName !== "" ? wantedName : token.name !== "" && !token.name.includes("*") ? token.name : ownSiteName();
+  if (!SITE_NAME.test(name) || name.includes("--")) throw new Fault("USAGE", { what: `"${name}" cannot be a site's name`, why: "a name is a DNS label without --: lower case letters, digits and -", hint: "--name plant-07" });
+  const relay: RelayRecord = { urls: token.urls, identity: token.identity, tls: token.tls, trustRoot: token.trustRoot, binding: token.binding };
+  const joining: JoiningRecord = { id: token.id, secret: token.secret, name, labels: token.labels };
+  await folder.store.call("putFacts", { facts: { relay: JSON.stringify(relay), joining: JSON.stringify(joining) } });
+}
+
+/** Asks the relay with the prepared token. Afterwards the site is known there, and the token is not needed any more. */
+export async function askToJoin(folder: AgentFolder, proxy: ProxySettings, signal: AbortSignal): Promise<SiteStanding> {
+  const facts = await folder.store.call("allFacts", null);
+  const relay = recordOf<RelayRecord>(facts, "relay");
+  const joining = recordOf<JoiningRecord>(facts, "joining");
+  if (relay === null || joining === null) throw new Fault("NOT_INITIALISED", { what: "there is no join token to join with", hint: "bowline agent join --token TOKEN" });
+  const dial = await folder.store.call("draw", { name: "dial" });
+  const socket = await openRelaySocket({ relay, proxy, signal });
+  try {
+    const { welcome } = await agentHandshake(socket, {
+      purpose: "join",
+      relayKeys: relay.identity,
+      boot,
+      dial,
+      keys: folder.keys.sign,
+      join: { token: joining.id, signKey: folder.keys.sign.publicKey, boxKey: folder.keys.box.publicKey, name: joining.name, labels: joining.labels, secret: Buffer.from(joining.secret, "base64url") },
+    });
+    const standing = await SiteStanding.open(folder, relay);
+    await standing.absorb(welcome);
+    await folder.store.call("putFacts", { facts: {}, drop: ["joining"] });
+    return standing;
+  } finally {
+    socket.close();
+  }
+}

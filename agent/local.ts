@@ -1,0 +1,70 @@
+// Two small listeners of a running agent: a local socket in its data folder that tells `agent status` how it is, and the kubelet's health check. Neither takes
+// any input.
+import { createServer as createHttp, type Server as HttpServer } from "node:http";
+import { createServer, connect, type Server } from "node:net";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { Fault } from "../shared/kit/errors.ts";
+
+const answerMs = 5_000;
+const answerBytesMax = 65_536;
+
+export interface AgentStatus {
+  readonly name: string;
+  readonly site: string;
+  readonly state: "joining" | "waiting" | "linked" | "dialling";
+  readonly since: string;
+  readonly why: string;
+  readonly matchCode: string;
+  readonly version: string;
+  readonly streams: number;
+  readonly lettersWaiting: number;
+  readonly commandsOpen: number;
+}
+
+function socketPath(dir: string): string {
+  return join(dir, "agent.sock");
+}
+
+export function serveStatus(dir: string, status: () => Promise<AgentStatus>): Promise<Server> {
+  rmSync(socketPath(dir), { force: true }); // the database lock has said that nobody else is here
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    status().then(
+      (value) => socket.end(`${JSON.stringify(value)}\n`),
+      () => socket.destroy(),
+    );
+  });
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(socketPath(dir), () => resolve(server));
+  });
+}
+
+/** Asks the agent that runs on this folder. Fault NOT_INITIALISED when none does. */
+export function askStatus(dir: string): Promise<AgentStatus> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const socket = connect(socketPath(dir));
+    socket.setTimeout(answerMs, () => socket.destroy(new Error("it does not answer")));
+    socket.on("data", (chunk: Buffer) => {
+      text += chunk.toString("utf8");
+      if (text.length > answerBytesMax) socket.destroy(new Error("its answer is too long"));
+    });
+    socket.on("error", (error) => reject(new Fault("NOT_INITIALISED", { what: `no agent runs on ${dir}`, why: error.message, hint: `bowline agent run --data ${dir}` })));
+    socket.on("end", () => resolve(JSON.parse(text) as AgentStatus));
+  });
+}
+
+/** /healthz says that the process lives, /readyz that it has a link. */
+export function serveHealth(port: number, isReady: () => boolean): Promise<HttpServer> {
+  const server = createHttp((request, response) => {
+    const isOk = request.url === "/healthz" || (request.url === "/readyz" && isReady());
+    response.writeHead(isOk ? 200 : request.url === "/readyz" ? 503 : 404, { "content-type": "text/plain", connection: "close" });
+    response.end(isOk ? "ok\n" : "no\n");
+  });
+  return new Promise((resolve, reject) => {
+    server.once("error", (error: NodeJS.ErrnoException) => reject(new Fault("PORT_IN_USE", { what: `cannot listen on port ${port} for health checks`, why: error.message, hint: "choose another with --health-port" })));
+    server.listen(port, () => resolve(server));
+  });
+}

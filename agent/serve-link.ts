@@ -1,0 +1,67 @@
+// What happens on the agent's one link: the handshake's answer is walked into the trust chain, streams go to the API server, letters to and from the store.
+// Promises: a command is verified before anything of it is stored, stored before its receipt; nothing of a stream is served after its link. Called by agent.ts.
+import { Fault } from "../shared/kit/errors.ts";
+import type { Clock } from "../shared/kit/clock.ts";
+import type { Logger } from "../shared/kit/log.ts";
+import { systemRandom } from "../shared/kit/random.ts";
+import { Courier } from "../shared/outbox/courier.ts";
+import type { FrameSocket } from "../shared/link/frame-socket.ts";
+import type { AgentHandshakeResult } from "../shared/link/handshake.ts";
+import type { AgentHello } from "../shared/link/handshake-parts.ts";
+import { Link, type StreamHandler } from "../shared/link/link.ts";
+import { creditStartBytes, letterCreditBytes, letterCreditLetters } from "../shared/wire/limits.ts";
+import type { LetterDesk } from "./letter-desk.ts";
+import type { AgentStore } from "./store/store.ts";
+
+export const ownLetterCredit = { letters: letterCreditLetters, octets: letterCreditBytes } as const;
+
+export interface ServeOptions {
+  readonly store: AgentStore;
+  readonly desk: LetterDesk;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly onStream: StreamHandler;
+}
+
+/** The hello of a claim: what this end holds and grants. */
+export async function makeHello(store: AgentStore, facts: { readonly agentEpoch: string; readonly relayEpoch: number; readonly trustVersion: number; readonly version: string; readonly freeOctets: number }): Promise<AgentHello> {
+  const [inDoubt, counts] = await Promise.all([store.call("ownInDoubt", null), store.call("ownCounts", null)]);
+  return { ...facts, startCredit: creditStartBytes, letterCredit: ownLetterCredit, inDoubt, outbox: counts.waiting };
+}
+
+/** Starts the link; what was in doubt is settled before a letter of ours leaves. */
+export async function serveLink(options: ServeOptions, socket: FrameSocket, shaken: AgentHandshakeResult, ownInDoubt: readonly string[]): Promise<{ readonly link: Link; readonly courier: Courier }> {
+  const { store, clock, log, desk } = options;
+  const { welcome } = shaken;
+  const link = new Link({
+    role: "agent",
+    socket,
+    peerStartCredit: welcome.startCredit,
+    ownStartCredit: creditStartBytes,
+    peerLetterCredit: welcome.letterCredit,
+    ownLetterCredit,
+    clock,
+    random: systemRandom,
+    log,
+  });
+  const courier: Courier = new Courier({
+    port: link.mux,
+    side: desk.side(shaken.fence, () => courier.poke()),
+    clock,
+    log,
+    granted: ownLetterCredit,
+    onStuck: () => link.abort("stuck", new Fault("LINK_SILENT", { what: "letters have no receipt on a live link" })),
+  });
+  link.letters = courier;
+  link.onStream = options.onStream;
+  await store.call("settleOwnDoubts", { inDoubt: ownInDoubt, held: welcome.held });
+  if (welcome.inDoubt.length > 0) {
+    // Read after every older link's intake has settled: the desk waits for what is still being committed.
+    const held = await desk.held(welcome.inDoubt);
+    link.mux.held(Buffer.from(JSON.stringify(held)));
+  }
+  link.start();
+  courier.open();
+  void link.ended.then((end) => log.info({ code: end.fault.code, why: end.fault.why, saidBy: end.saidBy }, "link ended"));
+  return { link, courier };
+}

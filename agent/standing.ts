@@ -1,0 +1,63 @@
+// Where the site stands: the trust document in force and its own signed statement, as the last WELCOME left them. What a relay says is walked and verified
+// before it is stored, and stored before it is used.
+import { Fault } from "../shared/kit/errors.ts";
+import type { Welcome } from "../shared/link/handshake-parts.ts";
+import { openSiteStatement, type SiteStatement } from "../shared/trust/site-statement.ts";
+import { acceptFirst, acceptNext, type TrustDocument } from "../shared/trust/trust-document.ts";
+import { recordOf, storedTrust, type AgentFolder, type RelayRecord } from "./folder.ts";
+
+export class SiteStanding {
+  readonly #folder: AgentFolder;
+  readonly #relay: RelayRecord;
+  #document: TrustDocument | null;
+  #statement: SiteStatement | null;
+  relayEpoch: number;
+  name: string;
+
+  private constructor(folder: AgentFolder, relay: RelayRecord, state: { document: TrustDocument | null; statement: SiteStatement | null; relayEpoch: number; name: string }) {
+    this.#folder = folder;
+    this.#relay = relay;
+    this.#document = state.document;
+    this.#statement = state.statement;
+    this.relayEpoch = state.relayEpoch;
+    this.name = state.name;
+  }
+
+  /** Reads what is stored; every signature is checked again. */
+  static async open(folder: AgentFolder, relay: RelayRecord): Promise<SiteStanding> {
+    const facts = await folder.store.call("allFacts", null);
+    const document = await storedTrust(folder.store, relay);
+    const statement = document === null || facts.statement === undefined ? null : openSiteStatement(Buffer.from(facts.statement, "base64url"), document, { site: folder.siteId, signKey: folder.keys.sign.publicKey });
+    return new SiteStanding(folder, relay, { document, statement, relayEpoch: Number(facts.relayEpoch ?? 0), name: facts.name ?? recordOf<{ name: string }>(facts, "joining")?.name ?? "" });
+  }
+
+  get trustVersion(): number {
+    return this.#document?.version ?? 0;
+  }
+
+  /** Null while the site is not approved. */
+  get approved(): { readonly document: TrustDocument; readonly epoch: number; readonly statement: SiteStatement } | null {
+    return this.#document === null || this.#statement === null ? null : { document: this.#document, epoch: this.#statement.epoch, statement: this.#statement };
+  }
+
+  /** Takes a WELCOME: walks its trust documents, opens its statement, stores both. Fault TRUST_REFUSED, ENVELOPE_*: the relay is not to be believed. */
+  async absorb(welcome: Welcome): Promise<void> {
+    let document = this.#document;
+    const steps: { version: number; envelope: Uint8Array }[] = [];
+    for (const envelope of welcome.trust) {
+      document = document === null ? acceptFirst(envelope, this.#relay.trustRoot) : acceptNext(envelope, document);
+      steps.push({ version: document.version, envelope });
+    }
+    if (document === null) throw new Fault("TRUST_REFUSED", { what: "the relay sent no trust document", why: "a site believes nobody without one" });
+    const own = { site: this.#folder.siteId, signKey: this.#folder.keys.sign.publicKey };
+    const statement = welcome.siteStatement === null ? this.#statement : openSiteStatement(welcome.siteStatement, document, own);
+    await this.#folder.store.call("putTrust", { documents: steps });
+    await this.#folder.store.call("putFacts", {
+      facts: { name: welcome.name, site: own.site, relayEpoch: String(Math.max(this.relayEpoch, welcome.relayEpoch)), ...(welcome.siteStatement === null ? {} : { statement: Buffer.from(welcome.siteStatement).toString("base64url") }) },
+    });
+    this.#document = document;
+    this.#statement = statement;
+    this.name = welcome.name;
+    this.relayEpoch = Math.max(this.relayEpoch, welcome.relayEpoch);
+  }
+}

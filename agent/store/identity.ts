@@ -1,0 +1,56 @@
+// What the agent knows of itself, its relay and its trust: counters that never go back, facts by name, trust documents, numbers of signers.
+import { invariant } from "../../shared/kit/assert.ts";
+import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
+
+export type CounterName = "dial" | "seq" | "order";
+
+/** The next number, durable before it is used. */
+export function* draw(args: { readonly name: CounterName }): Operation<number> {
+  const row = yield* queryOne<{ value: number }>("UPDATE counters SET value = value + 1 WHERE name = ? RETURNING value", args.name);
+  invariant(row !== null, "every counter exists from the first migration");
+  return Number(row.value);
+}
+
+export type FactName = "agentEpoch" | "relay" | "joining" | "site" | "name" | "statement" | "relayEpoch" | "clock" | "boot";
+
+export function* putFacts(args: { readonly facts: Readonly<Partial<Record<FactName, string>>>; readonly drop?: readonly FactName[] }): Operation<void> {
+  for (const [name, value] of Object.entries(args.facts)) yield* query("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value);
+  for (const name of args.drop ?? []) yield* query("DELETE FROM facts WHERE name = ?", name);
+}
+
+export function* allFacts(_args: null): Operation<Partial<Record<FactName, string>>> {
+  const rows = yield* query<{ name: FactName; value: string }>("SELECT name, value FROM facts");
+  return Object.fromEntries(rows.map((row) => [row.name, row.value]));
+}
+
+export function* trustChain(_args: null): Operation<Uint8Array[]> {
+  const rows = yield* query<{ envelope: Uint8Array }>("SELECT envelope FROM trust ORDER BY version");
+  return rows.map((row) => row.envelope);
+}
+
+/** Documents that were walked; version N is never replaced. */
+export function* putTrust(args: { readonly documents: readonly { readonly version: number; readonly envelope: Uint8Array }[] }): Operation<void> {
+  for (const { version, envelope } of args.documents) yield* query("INSERT INTO trust (version, envelope) VALUES (?, ?) ON CONFLICT (version) DO NOTHING", version, envelope);
+}
+
+/** Numbers kept per signer; above it the lowest become the floor. A signer has at most some thousand commands open at one site. */
+const seenMax = 20_000;
+
+/** True when this signer's number was taken before. Otherwise it is taken now, in the caller's transaction. */
+export function* takeSeq(kid: string, seq: number, exp: number): Operation<boolean> {
+  const floor = yield* queryOne<{ floor: number }>("SELECT floor FROM floors WHERE kid = ?", kid);
+  if (floor !== null && seq <= Number(floor.floor)) return true;
+  const taken = yield* query("INSERT INTO seen (kid, seq, exp) VALUES (?, ?, ?) ON CONFLICT (kid, seq) DO NOTHING RETURNING seq", kid, seq, exp);
+  if (taken.length === 0) return true;
+  const count = yield* queryOne<{ n: number }>("SELECT COUNT(*) AS n FROM seen WHERE kid = ?", kid);
+  if (Number(count?.n ?? 0) > seenMax) yield* raiseFloor(kid);
+  return false;
+}
+
+/** The floor rises over everything that has expired: it would be refused by its time anyway. */
+function* raiseFloor(kid: string): Operation<void> {
+  const row = yield* queryOne<{ seq: number }>("SELECT seq FROM seen WHERE kid = ? ORDER BY seq LIMIT 1 OFFSET ?", kid, seenMax / 2);
+  if (row === null) return;
+  yield* query("INSERT INTO floors (kid, floor) VALUES (?, ?) ON CONFLICT (kid) DO UPDATE SET floor = excluded.floor", kid, row.seq);
+  yield* query("DELETE FROM seen WHERE kid = ? AND seq <= ?", kid, row.seq);
+}

@@ -1,0 +1,33 @@
+// The agent's store as one module: what the store's worker loads. Each operation is one transaction (or joins its caller's); see the files beside it.
+import * as commands from "./commands.ts";
+import * as identity from "./identity.ts";
+import * as letters from "./letters.ts";
+
+export { migrations } from "./schema.ts";
+
+export const operations = {
+  draw: identity.draw,
+  putFacts: identity.putFacts,
+  allFacts: identity.allFacts,
+  trustChain: identity.trustChain,
+  putTrust: identity.putTrust,
+  postReport: letters.postReport,
+  postEvent: letters.postEvent,
+  leaseOwn: letters.leaseOwn,
+  ownInDoubt: letters.ownInDoubt,
+  ownReceipt: letters.ownReceipt,
+  ownReturn: letters.ownReturn,
+  ownDrop: letters.ownDrop,
+  settleOwnDoubts: letters.settleOwnDoubts,
+  ownCounts: letters.ownCounts,
+  storeCommand: commands.storeCommand,
+  heldCommands: commands.heldCommands,
+  claimCommand: commands.claimCommand,
+  settleCommand: commands.settleCommand,
+  markEffect: commands.markEffect,
+  reclaimCommands: commands.reclaimCommands,
+  purgeCommands: commands.purgeCommands,
+  openCommandCount: commands.openCommandCount,
+} as const;
+
+export type AgentOperations = typeof operations;

@@ -1,0 +1,11 @@
+// Opens the agent's database in its own thread. The one place that knows its file name; everybody else is handed the store.
+import { join } from "node:path";
+import { openStore, type Store } from "../../shared/kit/store.ts";
+import type { AgentOperations } from "./operations.ts";
+
+export type AgentStore = Store<AgentOperations>;
+
+/** `mustExist`: an identity key is there, so a database that is gone is damage and not a first run. */
+export function openAgentStore(dataDir: string, mustExist: boolean): Promise<AgentStore> {
+  return openStore<AgentOperations>({ file: join(dataDir, "agent.db"), moduleUrl: new URL("./operations.ts", import.meta.url), mustExist });
+}
