@@ -135,7 +135,7 @@ export class Agent {
   async #join(): Promise<void> {
     this.#enter("joining", "");
     this.#standing = await untilLinked(this.#keepOptions(), () => askToJoin(this.#folder, proxyOf(this.#settings), this.#scope.signal));
-    this.#log.info({ name: this.#standing.name, code: matchCode(this.#folder.keys.sign.publicKey) }, "joined; tell the person at the centre this code");
+    this.#log.info({ site: this.#standing.name, code: matchCode(this.#folder.keys.sign.publicKey) }, "joined; tell the person at the centre this code");
   }
 
   #keepOptions(): Parameters<typeof untilLinked>[0] {
@@ -200,7 +200,7 @@ export class Agent {
   }
 
   async #waitForApproval(socket: FrameSocket): Promise<null> {
-    if (this.#state.state !== "waiting") this.#log.info({ name: this.#standing.name, code: matchCode(this.#folder.keys.sign.publicKey) }, "waiting for approval; tell the person at the centre this code");
+    if (this.#state.state !== "waiting") this.#log.info({ site: this.#standing.name, code: matchCode(this.#folder.keys.sign.publicKey) }, "waiting for approval; tell the person at the centre this code");
     this.#enter("waiting", "an operator has to approve this site");
     const cancel = this.#clock.after(waitingMs, () => socket.close());
     try {
@@ -239,7 +239,7 @@ export class Agent {
     this.#link = link;
     this.#courier = courier;
     this.#enter("linked", "");
-    this.#log.info({ name: this.#standing.name, fence: shaken.fence }, "linked");
+    this.#log.info({ site: this.#standing.name, fence: shaken.fence }, "linked");
     this.#runner.poke();
     void this.#reporter.event("link-up", "linked to the relay");
     this.#reporter.poke();

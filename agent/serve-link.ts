@@ -45,7 +45,7 @@ export async function serveLink(options: ServeOptions, socket: FrameSocket, shak
     log,
   });
   const courier: Courier = new Courier({
-    port: link.mux,
+    port: link.letterPort,
     side: desk.side(shaken.fence, () => courier.poke()),
     clock,
     log,

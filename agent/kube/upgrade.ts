@@ -53,7 +53,6 @@ class UpstreamBridge implements StreamSink {
     socket.setNoDelay(true);
     const request = httpRequest({
       createConnection: () => socket,
-      agent: false,
       host: access.host,
       port: access.port,
       method: head.method,

@@ -38,12 +38,8 @@ export function serveLink(options: ServeOptions, socket: FrameSocket, claim: Cla
     log,
   });
   const side = options.courierSide({ id: site.id, signKey: site.signKey, fence: claim.fence });
-  const courier = new Courier({ port: link.mux, side, clock, log, granted: ownLetterCredit, onStuck: () => link.abort("stuck", asFault(new Error("letters without a receipt"))) });
-  const pokeBoth = (): void => {
-    courier.poke();
-    link.poke();
-  };
-  const linked: Linked = { siteId: site.id, name: site.name, fence: claim.fence, link, sinceMs: clock.wallMs(), agentVersion: hello.version, roundTripMs: null, poke: pokeBoth };
+  const courier = new Courier({ port: link.letterPort, side, clock, log, granted: ownLetterCredit, onStuck: () => link.abort("stuck", asFault(new Error("letters without a receipt"))) });
+  const linked: Linked = { siteId: site.id, name: site.name, fence: claim.fence, link, sinceMs: clock.wallMs(), agentVersion: hello.version, roundTripMs: null, poke: () => courier.poke() };
   link.letters = courier;
   link.onRoundTrip = (ms) => (linked.roundTripMs = ms);
   settleDoubts(options, { link, courier, log, siteId: site.id, inDoubt: welcome.inDoubt });
@@ -91,12 +87,17 @@ function parseHeld(payload: Uint8Array): string[] {
 function leave(options: ServeOptions, linked: Linked, end: LinkEnd, log: Logger): void {
   const nowMs = options.clock.wallMs();
   const why = end.fault.why === "" ? end.fault.message : `${end.fault.message}: ${end.fault.why}`;
-  const isReconnecting = end.fault.code !== "LINK_SILENT" && end.fault.family === "unavailable";
-  options.roster.leave(linked, { siteId: linked.siteId, endedMs: nowMs, why, isReconnecting });
+  options.roster.leave(linked, { siteId: linked.siteId, endedMs: nowMs, why, isReconnecting: willReturn(end) });
   log.info({ code: end.fault.code, why, saidBy: end.saidBy, forS: Math.round((nowMs - linked.sinceMs) / 1000) }, "link ended");
   options.store.call("endLink", { id: linked.siteId, fence: linked.fence, lastContactMs: nowMs, nowMs, why }).catch((error: unknown) => log.warn({ why: asFault(error).why }, "a link's end could not be stored"));
   if (end.code !== "replaced") {
     const event = { id: `relay-down-${linked.siteId}-${linked.fence}`, site: linked.siteId, atMs: nowMs, nowMs, kind: "link-down", what: why };
     options.store.call("putEvent", event).catch(() => {}); // the line above has said it
   }
+}
+
+/** Cut without a verdict, sent away by us, or a BYE that promises return: the agent will be back in seconds. link.md section 4. */
+function willReturn(end: LinkEnd): boolean {
+  if (end.saidBy === "nobody") return end.fault.code !== "LINK_SILENT";
+  return end.saidBy === "us" ? end.fault.family === "unavailable" : end.retryAfterMs > 0;
 }

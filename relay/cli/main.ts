@@ -63,10 +63,14 @@ program
     process.stdout.write(`bowline ${product.version} (link protocol 1, Node ${process.versions.node})\n`);
   });
 
+// Timers of the house clock do not hold a process; a command that waits must be held.
+const held = setInterval(() => {}, 2 ** 30);
 try {
   await program.parseAsync(process.argv);
 } catch (error) {
   process.exitCode = report(error);
+} finally {
+  clearInterval(held);
 }
 
 function report(error: unknown): number {

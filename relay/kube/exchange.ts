@@ -102,7 +102,8 @@ export class Exchange implements StreamSink {
   };
 
   readonly #onClientGone = (): void => {
-    if (!this.#response.writableFinished) this.#stream.reset("cancelled");
+    // After a complete answer the stream is over and this changes nothing. HTTP/2's compatibility class calls an answer finished when its client is gone.
+    this.#stream.reset("cancelled");
   };
 
   /** Head and first octets leave in one write; a head with nothing behind it (a quiet watch) leaves at the end of the turn. */

@@ -1,5 +1,8 @@
 // What a link tells of its letters: the courier's side of it, declared here because link knows outbox and not the other way round.
+import type { LetterPort } from "../outbox/courier.ts";
 import type { LetterStatus } from "../wire/message.ts";
+
+export type { LetterPort };
 
 export interface LetterSide {
   onLetterChunk(number: number, offset: number, total: number, chunk: Uint8Array): void;

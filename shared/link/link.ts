@@ -14,7 +14,7 @@ import type { Bye, RequestHead } from "../wire/message.ts";
 import { socketStuckBytes, socketStuckMs } from "../wire/limits.ts";
 import type { FrameSocket } from "./frame-socket.ts";
 import { LinkStream, type StreamSink } from "./link-stream.ts";
-import type { LetterSide } from "./letter-side.ts";
+import type { LetterPort, LetterSide } from "./letter-side.ts";
 import { faultFromReason, reasonOf } from "./reason.ts";
 
 /** Messages put into the socket in one turn: 1 MiB at most before reads get their turn again. */
@@ -87,7 +87,8 @@ export class Link {
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve));
     const { socket } = settings;
     socket.onDrain(this.#pump);
-    void socket.ended.then((end) => this.#end(new Fault("LINK_LOST", { what: "the link was cut", why: end.error?.message ?? `closed with code ${end.closeCode}`, cause: end.error })));
+    // A BYE that was heard says more than the close that follows it.
+    void socket.ended.then((end) => this.#end(this.#bye?.fault ?? new Fault("LINK_LOST", { what: "the link was cut", why: end.error?.message ?? `closed with code ${end.closeCode}`, cause: end.error })));
   }
 
   /** Begins to read. Handlers must be set before. */
@@ -98,6 +99,28 @@ export class Link {
       this.poke();
     });
     this.poke();
+  }
+
+  /** The link as a courier sees it: whatever it puts in leaves at the end of the turn. */
+  get letterPort(): LetterPort {
+    const { mux } = this;
+    return {
+      get letterRoom() {
+        return mux.letterRoom;
+      },
+      offerLetter: (letter) => {
+        mux.offerLetter(letter);
+        this.poke();
+      },
+      settleLetter: (number, status) => {
+        mux.settleLetter(number, status);
+        this.poke();
+      },
+      grantLetters: (total) => {
+        mux.grantLetters(total);
+        this.poke();
+      },
+    };
   }
 
   get hasEnded(): boolean {
