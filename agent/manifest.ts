@@ -7,10 +7,14 @@ export interface ManifestOptions {
   /** "" leaves it to the cluster's default. */
   readonly storageClass: string;
   readonly proxy: { readonly httpProxy: string; readonly httpsProxy: string; readonly noProxy: string };
+  /** For API servers >= 1.36: constrained impersonation alone, which refuses nodes and service accounts. Older servers know only the plain verb. */
+  readonly isConstrained?: boolean;
 }
 
 export const AGENT_NAMESPACE = "bowline-system";
 const NAME = "bowline-agent";
+const TOKEN_SECRET = "bowline-token";
+const PROXY_SECRET = "bowline-proxy";
 /** Names that every operator of the tier acts in; the relay cannot choose another (agent/kube/policy.ts). */
 const ADMIN_GROUP = "bowline:admin";
 const REPORT_GROUP = "bowline:report";
@@ -53,24 +57,35 @@ export function rbacManifest(): Doc[] {
   ];
 }
 
-/** RBAC cannot say "users whose name begins with bowline:", so users are open and the groups, which carry all rights, are two. */
-function impersonation(): Doc[] {
+/**
+ * What the agent itself may do: act as somebody in one of two groups, and nothing in its own name. RBAC cannot say "users whose name begins with bowline:", so
+ * users are open: a stolen ServiceAccount token can take the name of any user who was given rights by name. Groups, which carry all our rights, are these two.
+ */
+function impersonation(isConstrained: boolean): Doc[] {
+  const apiGroups = [isConstrained ? "authentication.k8s.io" : ""];
+  const verbs = [isConstrained ? "impersonate:user-info" : "impersonate"];
+  // The plain verb beside the constrained ones would undo them: the server falls back to it.
+  const on = ["get", "list", "watch", "create", "update", "patch", "delete", "deletecollection"].map((verb) => `impersonate-on:user-info:${verb}`);
+  const onNonResource = ["get", "head", "post", "put", "patch", "delete", "options"].map((verb) => `impersonate-on:user-info:${verb}`);
+  const deeds = [
+    { apiGroups: ["*"], resources: ["*"], verbs: on },
+    { nonResourceURLs: ["*"], verbs: onNonResource },
+  ];
   return [
     clusterRole("bowline:impersonate", [
-      { apiGroups: [""], resources: ["users"], verbs: ["impersonate"] },
-      { apiGroups: [""], resources: ["groups"], verbs: ["impersonate"], resourceNames: [ADMIN_GROUP, REPORT_GROUP] },
+      { apiGroups, resources: ["users"], verbs },
+      { apiGroups, resources: ["groups"], verbs, resourceNames: [ADMIN_GROUP, REPORT_GROUP] },
+      ...(isConstrained ? deeds : []),
     ]),
     clusterRoleBinding("bowline:impersonate", serviceAccount),
   ];
 }
 
-function proxyEnv(proxy: ManifestOptions["proxy"]): Doc[] {
-  const pairs: [string, string][] = [
-    ["HTTP_PROXY", proxy.httpProxy],
-    ["HTTPS_PROXY", proxy.httpsProxy],
-    ["NO_PROXY", proxy.noProxy],
-  ];
-  return pairs.filter(([, value]) => value !== "").map(([name, value]) => ({ name, value }));
+/** A proxy's address often holds a password, so it is a Secret and not a line of the Deployment. Empty when there is none. */
+function proxySecret(proxy: ManifestOptions["proxy"]): Doc[] {
+  const pairs = Object.entries({ HTTP_PROXY: proxy.httpProxy, HTTPS_PROXY: proxy.httpsProxy, NO_PROXY: proxy.noProxy }).filter(([, value]) => value !== "");
+  if (pairs.length === 0) return [];
+  return [{ apiVersion: "v1", kind: "Secret", metadata: meta(PROXY_SECRET, true), type: "Opaque", stringData: Object.fromEntries(pairs) }];
 }
 
 function deployment(options: ManifestOptions): Doc {
@@ -82,8 +97,8 @@ function deployment(options: ManifestOptions): Doc {
       { name: "BOWLINE_DATA", value: "/var/lib/bowline" },
       { name: "BOWLINE_TOKEN_FILE", value: "/etc/bowline/token" },
       { name: "BOWLINE_HEALTH_PORT", value: String(healthPort) },
-      ...proxyEnv(options.proxy),
     ],
+    ...(proxySecret(options.proxy).length > 0 ? { envFrom: [{ secretRef: { name: PROXY_SECRET } }] } : {}),
     ports: [{ name: "health", containerPort: healthPort }],
     livenessProbe: { httpGet: { path: "/healthz", port: "health" }, initialDelaySeconds: 10, periodSeconds: 20 },
     readinessProbe: { httpGet: { path: "/readyz", port: "health" }, periodSeconds: 5 },
@@ -103,7 +118,7 @@ function deployment(options: ManifestOptions): Doc {
     volumes: [
       { name: "data", persistentVolumeClaim: { claimName: NAME } },
       // Optional: after the join the token is spent, and its Secret may be deleted.
-      { name: "token", secret: { secretName: "bowline-token", optional: true } },
+      { name: "token", secret: { secretName: TOKEN_SECRET, optional: true } },
       { name: "tmp", emptyDir: { sizeLimit: "64Mi" } },
     ],
   };
@@ -117,8 +132,9 @@ export function agentManifest(options: ManifestOptions): Doc[] {
     { apiVersion: "v1", kind: "Namespace", metadata: { name: AGENT_NAMESPACE, labels: { ...labels, ...restricted } } },
     { apiVersion: "v1", kind: "ServiceAccount", metadata: meta(NAME, true) },
     ...rbacManifest(),
-    ...impersonation(),
-    { apiVersion: "v1", kind: "Secret", metadata: meta("bowline-token", true), type: "Opaque", stringData: { token: options.token } },
+    ...impersonation(options.isConstrained ?? false),
+    { apiVersion: "v1", kind: "Secret", metadata: meta(TOKEN_SECRET, true), type: "Opaque", stringData: { token: options.token } },
+    ...proxySecret(options.proxy),
     {
       apiVersion: "v1",
       kind: "PersistentVolumeClaim",
