@@ -8,6 +8,7 @@ import { Fault } from "../../shared/kit/errors.ts";
 import { uuidV7 } from "../../shared/kit/random.ts";
 import { envelopeBodyBytesMax } from "../../shared/trust/envelope.ts";
 import type { CommandRow, NewCommand } from "../store/commands.ts";
+import { unknownSite } from "../store/sites.ts";
 import type { RelayStore } from "../store/store.ts";
 
 const dayMs = 86_400_000;
@@ -37,10 +38,13 @@ export async function submitCommand(options: SubmitOptions, asked: Asked): Promi
   if (expiresInMs > deadlineMsMax) throw new Fault("USAGE", { what: "the deadline is too far away", why: `a command may wait ${deadlineMsMax / dayMs} days at most`, hint: "--expires 30d" });
   const body = Buffer.from(JSON.stringify({ operator: asked.operator.name, tier: asked.operator.tier, spec }));
   if (body.length > envelopeBodyBytesMax) throw new Fault("BODY_TOO_LARGE", { what: `the command has ${body.length} octets`, why: `at most ${envelopeBodyBytesMax / 1_048_576} MiB go into one`, hint: "split the manifest into several files" });
+  const siteName = requireText(asked.request.site, "site", 63);
+  const site = await options.store.call("findSite", { name: siteName });
+  if (site === null) throw unknownSite(siteName);
   crashPoint("parsed-before-commit");
   const command: NewCommand = {
-    id: commandId(asked, nowMs),
-    siteName: requireText(asked.request.site, "site", 63),
+    id: commandId(asked, site.id, nowMs),
+    siteName,
     kind: spec.kind,
     what: describe(spec),
     orderingKey: spec.kind === "job" ? `job/${spec.namespace}/${spec.name}` : "apply",
@@ -56,10 +60,10 @@ export async function submitCommand(options: SubmitOptions, asked: Asked): Promi
   return row;
 }
 
-/** From the caller's key, so that a retry names the same command even before it is found; else a time-ordered id. */
-function commandId(asked: Asked, nowMs: number): string {
+/** From the caller's key and the site's id (a name may come again with another cluster behind it), so that a retry names the same command; else a time-ordered id. */
+function commandId(asked: Asked, siteId: string, nowMs: number): string {
   if (asked.idempotencyKey === null) return uuidV7(nowMs);
-  const hash = createHash("sha256").update(JSON.stringify([asked.operator.name, asked.idempotencyKey, asked.request.site])).digest("hex");
+  const hash = createHash("sha256").update(JSON.stringify([asked.operator.name, asked.idempotencyKey, siteId])).digest("hex");
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-a${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
 }
 

@@ -66,6 +66,8 @@ export class Exchange implements StreamSink {
   }
 
   onEnd(): void {
+    // Node writes the last chunk's mark ahead of what a corked answer still holds, and the client would take half an answer for a whole one.
+    this.#uncork();
     this.#response.end();
     if (this.#sendsBody) this.#linger();
   }
@@ -115,10 +117,15 @@ export class Exchange implements StreamSink {
     this.#isCorked = true;
     this.#response.cork();
     process.nextTick(() => {
-      this.#isCorked = false;
       this.#flushHead();
-      this.#response.uncork();
+      this.#uncork();
     });
+  }
+
+  #uncork(): void {
+    if (!this.#isCorked) return;
+    this.#isCorked = false;
+    this.#response.uncork();
   }
 
   #flushHead(): void {

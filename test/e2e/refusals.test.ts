@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ask, contextToken } from "./kube-rest.ts";
 import { Place, type Finished, type Started } from "./place.ts";
 
 const place = new Place();
@@ -22,22 +23,8 @@ function expectFault(done: Finished, code: string, exit: number, ...words: RegEx
 }
 
 async function api(path: string, token: string): Promise<{ status: number; body: Record<string, unknown> }> {
-  // Parts instead of an address: the path must reach the relay as it is written here.
-  const ca = readFileSync(join(place.relayData, "tls", "ca.crt"), "utf8");
-  const { request } = await import("node:https");
-  return new Promise((resolve, reject) => {
-    const asked = request({ host: "127.0.0.1", port: new URL(place.relayUrl).port, path, ca, headers: token === "" ? {} : { authorization: `Bearer ${token}` } }, (answer) => {
-      let text = "";
-      answer.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-      answer.on("end", () => resolve({ status: answer.statusCode!, body: JSON.parse(text) as Record<string, unknown> }));
-    });
-    asked.on("error", reject);
-    asked.end();
-  });
-}
-
-function contextToken(): string {
-  return (JSON.parse(readFileSync(place.env["BOWLINE_CONFIG"]!, "utf8")) as { contexts: { token: string }[] }).contexts[0]!.token;
+  const { status, body } = await ask(place, "GET", path, { token });
+  return { status, body: body as Record<string, unknown> };
 }
 
 describe("at the command line", () => {
@@ -102,7 +89,7 @@ describe("operator tokens", () => {
     await place.ok(["login", place.relayUrl, "--ca", join(place.relayData, "tls", "ca.crt"), "--token", fresh]);
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     expect((await api("/api/v1/sites", brief)).body["code"]).toBe("TOKEN_EXPIRED");
-    expect((await api("/api/v1/sites", contextToken())).status).toBe(200);
+    expect((await api("/api/v1/sites", contextToken(place))).status).toBe(200);
   });
 
   test("the first-login token burns", async () => {
@@ -113,14 +100,14 @@ describe("operator tokens", () => {
 
 describe("kubectl's requests", () => {
   test("an unknown site is a 404 Status, a wrong token a 401 Status", async () => {
-    const unknown = await api("/k8s/nowhere/api/v1/pods", contextToken());
+    const unknown = await api("/k8s/nowhere/api/v1/pods", contextToken(place));
     expect([unknown.status, unknown.body["kind"], unknown.body["reason"]]).toEqual([404, "Status", "NotFound"]);
     const stranger = await api("/k8s/nowhere/api/v1/pods", "bwo1_x");
     expect([stranger.status, stranger.body["reason"]]).toEqual([401, "Unauthorized"]);
   });
 
   test.each(["/k8s/a/../b/api", "/k8s/a/api//v1", "/k8s/a/api%2fv1", "/k8s/a/api/v1;x", "/k8s/a/%2e%2e/b"])("the path %s is refused", async (path) => {
-    const { status, body } = await api(path, contextToken());
+    const { status, body } = await api(path, contextToken(place));
     expect([status, (body["details"] as { causes: { message: string }[] }).causes[0]!.message]).toEqual([400, "PATH_REFUSED"]);
   });
 });

@@ -1,0 +1,141 @@
+// The relay's side of a request against real HTTP/1.1 and HTTP/2 clients: what a stream delivers is what the client gets, whatever falls into one turn.
+import { createServer, get, type IncomingMessage, type Server } from "node:http";
+import { connect, createServer as createHttp2, type Http2Server } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { afterEach, expect, test } from "vitest";
+import { Fault } from "../../shared/kit/errors.ts";
+import type { LinkStream } from "../../shared/link/link-stream.ts";
+import { Exchange } from "./exchange.ts";
+
+const servers: (Server | Http2Server)[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close();
+});
+
+interface Calls {
+  finished: number;
+  reset: string | null;
+  taken: number;
+}
+
+/** A server whose every request is played by `play`; what the exchange asks of its stream is written down. */
+async function serve(kind: "h1" | "h2", play: (exchange: Exchange, calls: Calls) => void): Promise<number> {
+  const calls: Calls = { finished: 0, reset: null, taken: 0 };
+  const stream = { finish: () => (calls.finished += 1), reset: (code: string) => (calls.reset ??= code), take: (octets: number) => (calls.taken += octets), write: () => true } as unknown as LinkStream;
+  const onRequest = (request: never, response: never): void => {
+    const exchange = new Exchange(request, response, true);
+    exchange.start(stream);
+    play(exchange, calls);
+  };
+  const server = kind === "h1" ? createServer(onRequest as never) : createHttp2(onRequest as never);
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return (server.address() as AddressInfo).port;
+}
+
+function getH1(port: number): Promise<{ status: number; body: string; isComplete: boolean }> {
+  return new Promise((resolve, reject) => {
+    get({ port, host: "127.0.0.1", agent: false }, (answer: IncomingMessage) => {
+      let body = "";
+      answer.on("data", (chunk: Buffer) => (body += chunk.toString("latin1")));
+      answer.on("close", () => resolve({ status: answer.statusCode!, body, isComplete: answer.complete }));
+      answer.on("error", () => {});
+    }).on("error", reject);
+  });
+}
+
+function getH2(port: number): Promise<{ status: number; body: string; isComplete: boolean }> {
+  const client = connect(`http://127.0.0.1:${port}`);
+  return new Promise((resolve, reject) => {
+    client.on("error", reject);
+    const request = client.request({ ":path": "/" });
+    let status = 0;
+    let body = "";
+    let isComplete = true;
+    request.on("response", (headers) => (status = Number(headers[":status"])));
+    request.on("data", (chunk: Buffer) => (body += chunk.toString("latin1")));
+    request.on("error", () => (isComplete = false));
+    request.on("close", () => {
+      client.close();
+      resolve({ status, body, isComplete: isComplete && request.rstCode === 0 });
+    });
+    request.end();
+  });
+}
+
+const chunks = ["a".repeat(2_048), "b".repeat(1_701), "c".repeat(19_611)];
+const whole = chunks.join("");
+
+for (const [kind, ask] of [["h1", getH1], ["h2", getH2]] as const) {
+  test(`${kind}: head, several chunks and the end in one turn arrive whole`, async () => {
+    const port = await serve(kind, (exchange) => {
+      exchange.onHead({ status: 200, headers: ["content-type", "text/plain"] });
+      for (const chunk of chunks) exchange.onData(Buffer.from(chunk));
+      exchange.onEnd();
+    });
+    expect(await ask(port)).toEqual({ status: 200, body: whole, isComplete: true });
+  });
+
+  test(`${kind}: chunks in turns of their own arrive whole`, async () => {
+    const port = await serve(kind, (exchange) => {
+      exchange.onHead({ status: 200, headers: [] });
+      exchange.onData(Buffer.from(chunks[0]!));
+      setImmediate(() => {
+        exchange.onData(Buffer.from(chunks[1]!));
+        exchange.onData(Buffer.from(chunks[2]!));
+        exchange.onEnd();
+      });
+    });
+    expect(await ask(port)).toEqual({ status: 200, body: whole, isComplete: true });
+  });
+
+  test(`${kind}: a stream that fails in the middle of an event is no clean end`, async () => {
+    const port = await serve(kind, (exchange) => {
+      exchange.onHead({ status: 200, headers: [] });
+      exchange.onData(Buffer.from('{"half":'));
+      setTimeout(() => exchange.onFail(new Fault("LINK_LOST", { what: "cut" }), "unspecified"), 20);
+    });
+    expect((await ask(port)).isComplete).toBe(false);
+  });
+
+  test(`${kind}: a watch that fails between two events ends cleanly`, async () => {
+    const port = await serve(kind, (exchange) => {
+      exchange.onHead({ status: 200, headers: [] });
+      exchange.onData(Buffer.from("{}\n"));
+      setTimeout(() => exchange.onFail(new Fault("LINK_LOST", { what: "cut" }), "unspecified"), 20);
+    });
+    expect(await ask(port)).toEqual({ status: 200, body: "{}\n", isComplete: true });
+  });
+
+  test(`${kind}: a stream that fails before its head is a Status with our words`, async () => {
+    const port = await serve(kind, (exchange) => exchange.onFail(new Fault("API_SERVER_DOWN", { what: "the API server is down" }), "upstream-down"));
+    const answer = await ask(port);
+    expect(answer.status).toBe(502);
+    expect((JSON.parse(answer.body) as { message: string }).message).toContain("the API server is down");
+  });
+
+  test(`${kind}: a client that goes away resets the stream`, async () => {
+    let calls: Calls | null = null;
+    const port = await serve(kind, (exchange, seen) => {
+      calls = seen;
+      exchange.onHead({ status: 200, headers: [] });
+      exchange.onData(Buffer.from("x\n"));
+    });
+    const gone = new Promise<void>((resolve) => {
+      const look = setInterval(() => {
+        if (calls?.reset === "cancelled") {
+          clearInterval(look);
+          resolve();
+        }
+      }, 5);
+    });
+    if (kind === "h1") {
+      const request = get({ port, host: "127.0.0.1", agent: false }, (answer) => answer.once("data", () => request.destroy()));
+      request.on("error", () => {});
+    } else {
+      const client = connect(`http://127.0.0.1:${port}`);
+      client.request({ ":path": "/" }).once("data", () => client.destroy()).on("error", () => {});
+    }
+    await gone;
+  });
+}
