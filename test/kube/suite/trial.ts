@@ -117,7 +117,7 @@ export class Trial {
     return running;
   }
 
-  check(isTrue: boolean, sentence: string): asserts isTrue {
+  check(isTrue: boolean, sentence: string): void {
     if (!isTrue) throw new CaseFailure(`this should be true: ${sentence}`);
   }
 

@@ -33,9 +33,9 @@ export function deployment(name: string, replicas: number, env: Readonly<Record<
   };
 }
 
-/** Writes objects as a file of the case's folder; the name is what commands use. */
+/** Writes objects as a file of the case's folder; the name is what commands use. The first line makes it YAML: older clients read one JSON document only. */
 export function file(trial: Trial, name: string, ...documents: readonly Doc[]): string {
-  writeFileSync(join(trial.dir, name), documents.map((document) => JSON.stringify(document)).join("\n---\n"));
+  writeFileSync(join(trial.dir, name), documents.map((document) => `---\n${JSON.stringify(document)}\n`).join(""));
   return name;
 }
 

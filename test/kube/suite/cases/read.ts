@@ -29,7 +29,7 @@ export const readCases: readonly Case[] = [
     name: "get in all outputs",
     async run(trial) {
       const objects = ["a", "b", "c"].map((name) => configMap(name, { key: `value of ${name}` }, { tier: name === "c" ? "back" : "front" }));
-      await trial.kubectl(["create", "-f", file(trial, "maps.json", ...objects)]);
+      await trial.kubectl(["create", "-f", file(trial, "maps.yaml", ...objects)]);
       await trial.kubectl(["get", "configmaps"]);
       for (const output of outputs) await trial.kubectl(["get", "configmaps", "-l", "tier", "-o", output]);
       await trial.kubectl(["get", "configmaps", "-l", "tier in (front)", "--show-labels", "--sort-by={.metadata.name}"]);

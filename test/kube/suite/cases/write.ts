@@ -23,39 +23,39 @@ export const writeCases: readonly Case[] = [
   {
     name: "apply",
     async run(trial) {
-      await trial.kubectl(["apply", "-f", file(trial, "one.json", configMap("one", { a: "1" }), configMap("two", { b: "2" }))]);
-      await trial.kubectl(["apply", "-f", "one.json"]);
-      await trial.kubectl(["apply", "-f", file(trial, "one.json", configMap("one", { a: "changed" }))]);
+      await trial.kubectl(["apply", "-f", file(trial, "one.yaml", configMap("one", { a: "1" }), configMap("two", { b: "2" }))]);
+      await trial.kubectl(["apply", "-f", "one.yaml"]);
+      await trial.kubectl(["apply", "-f", file(trial, "one.yaml", configMap("one", { a: "changed" }))]);
       await trial.kubectl(["apply", "-f", "-"], { stdin: JSON.stringify(configMap("three", { c: "3" })) });
-      await trial.kubectl(["apply", "-f", "one.json", "--dry-run=server", "-o", "name"]);
-      await trial.kubectl(["replace", "-f", file(trial, "replaced.json", configMap("two", { b: "replaced" }))]);
+      await trial.kubectl(["apply", "-f", "one.yaml", "--dry-run=server", "-o", "name"]);
+      await trial.kubectl(["replace", "-f", file(trial, "replaced.yaml", configMap("two", { b: "replaced" }))]);
       await trial.kubectl(["get", "configmaps", "one", "two", "three", "-o", "jsonpath={range .items[*]}{.metadata.name}={.data}{\"\\n\"}{end}"]);
     },
   },
   {
     name: "server-side apply and its conflict",
     async run(trial) {
-      await trial.kubectl(["apply", "--server-side", "--field-manager=ada", "-f", file(trial, "owned.json", configMap("owned", { key: "ada's" }))]);
-      file(trial, "owned.json", configMap("owned", { key: "bob's" }));
-      await trial.kubectl(["apply", "--server-side", "--field-manager=bob", "-f", "owned.json"], { code: 1 });
-      await trial.kubectl(["apply", "--server-side", "--field-manager=bob", "--force-conflicts", "-f", "owned.json"]);
+      await trial.kubectl(["apply", "--server-side", "--field-manager=ada", "-f", file(trial, "owned.yaml", configMap("owned", { key: "ada's" }))]);
+      file(trial, "owned.yaml", configMap("owned", { key: "bob's" }));
+      await trial.kubectl(["apply", "--server-side", "--field-manager=bob", "-f", "owned.yaml"], { code: 1 });
+      await trial.kubectl(["apply", "--server-side", "--field-manager=bob", "--force-conflicts", "-f", "owned.yaml"]);
       await trial.kubectl(["get", "configmap", "owned", "-o", "jsonpath={.data.key}"]);
     },
   },
   {
     name: "diff",
     async run(trial) {
-      await trial.kubectl(["apply", "-f", file(trial, "d.json", configMap("d", { a: "1" }))]);
-      await trial.kubectl(["diff", "-f", "d.json"]);
-      await trial.kubectl(["diff", "-f", file(trial, "d.json", configMap("d", { a: "2" }))], { code: 1 });
-      await trial.kubectl(["diff", "-f", file(trial, "new.json", configMap("new", { a: "2" }))], { code: 1 });
+      await trial.kubectl(["apply", "-f", file(trial, "d.yaml", configMap("d", { a: "1" }))]);
+      await trial.kubectl(["diff", "-f", "d.yaml"]);
+      await trial.kubectl(["diff", "-f", file(trial, "d.yaml", configMap("d", { a: "2" }))], { code: 1 });
+      await trial.kubectl(["diff", "-f", file(trial, "new.yaml", configMap("new", { a: "2" }))], { code: 1 });
       await trial.kubectl(["get", "configmap", "new"], { code: 1 });
     },
   },
   {
     name: "patch and edit",
     async run(trial) {
-      await trial.kubectl(["create", "-f", file(trial, "p.json", deployment("p", 0), configMap("edited", { colour: "red" }))]);
+      await trial.kubectl(["create", "-f", file(trial, "p.yaml", deployment("p", 0), configMap("edited", { colour: "red" }))]);
       await trial.kubectl(["patch", "deployment", "p", "-p", '{"spec":{"template":{"spec":{"containers":[{"name":"main","env":[{"name":"A","value":"1"}]}]}}}}']);
       await trial.kubectl(["patch", "deployment", "p", "--type=merge", "-p", '{"metadata":{"labels":{"m":"1"}}}']);
       await trial.kubectl(["patch", "deployment", "p", "--type=json", "-p", '[{"op":"add","path":"/metadata/labels/j","value":"1"}]']);
@@ -68,18 +68,18 @@ export const writeCases: readonly Case[] = [
   {
     name: "refusals arrive as they are",
     async run(trial) {
-      await trial.kubectl(["create", "-f", file(trial, "bad.json", { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "bad" }, spec: { replicas: -1 } })], { code: 1 });
-      await trial.kubectl(["create", "--validate=false", "-f", file(trial, "name.json", configMap("Not_A_Name", {}))], { code: 1 });
-      await trial.kubectl(["create", "-f", file(trial, "stale.json", configMap("stale", { a: "1" }))]);
+      await trial.kubectl(["create", "-f", file(trial, "bad.yaml", { apiVersion: "apps/v1", kind: "Deployment", metadata: { name: "bad" }, spec: { replicas: -1 } })], { code: 1 });
+      await trial.kubectl(["create", "--validate=false", "-f", file(trial, "name.yaml", configMap("Not_A_Name", {}))], { code: 1 });
+      await trial.kubectl(["create", "-f", file(trial, "stale.yaml", configMap("stale", { a: "1" }))]);
       const stale = { ...configMap("stale", { a: "2" }), metadata: { name: "stale", resourceVersion: "1" } };
-      await trial.kubectl(["replace", "-f", file(trial, "stale2.json", stale)], { code: 1 });
+      await trial.kubectl(["replace", "-f", file(trial, "stale2.yaml", stale)], { code: 1 });
       await trial.kubectl(["get", "--raw", `/api/v1/namespaces/${trial.namespace}/configmaps?resourceVersion=1&resourceVersionMatch=Exact`], { code: "any" });
     },
   },
   {
     name: "an object that is too large (413)",
     async run(trial) {
-      await trial.kubectl(["create", "-f", file(trial, "large.json", configMap("large", { a: "x".repeat(5 * 1_048_576) }))], { code: 1 });
+      await trial.kubectl(["create", "-f", file(trial, "large.yaml", configMap("large", { a: "x".repeat(5 * 1_048_576) }))], { code: 1 });
       await trial.kubectl(["create", "configmap", "after"]);
     },
   },
@@ -108,7 +108,7 @@ export const writeCases: readonly Case[] = [
         spec: { group, scope: "Namespaced", names: { plural: "anvils", singular: "anvil", kind: "Anvil" }, versions: [{ name: "v1", served: true, storage: true, schema: { openAPIV3Schema: schema } }] },
       };
       try {
-        await trial.kubectl(["create", "-f", file(trial, "crd.json", definition)]);
+        await trial.kubectl(["create", "-f", file(trial, "crd.yaml", definition)]);
         await trial.kubectl(["wait", "--for=condition=Established", `crd/anvils.${group}`, "--timeout=30s"]);
         const anvil = (size: number): Record<string, unknown> => ({ apiVersion: `${group}/v1`, kind: "Anvil", metadata: { name: "small" }, spec: { size } });
         await trial.until("the new kind is served", async () => ((await trial.hand(["-n", trial.namespace, "create", "-f", "-"], JSON.stringify(anvil(2)))).code === 0 ? true : null), 30_000);
@@ -132,7 +132,7 @@ export const writeCases: readonly Case[] = [
     name: "rollout, scale, set image",
     async run(trial) {
       const wait = { compare: "code", timeoutMs: 90_000 } as const; // its lines tell the progress, which differs
-      await trial.kubectl(["apply", "-f", file(trial, "web.json", deployment("web", 1))]);
+      await trial.kubectl(["apply", "-f", file(trial, "web.yaml", deployment("web", 1))]);
       await trial.kubectl(["rollout", "status", "deployment/web", "--timeout=80s"], wait);
       await trial.kubectl(["scale", "deployment", "web", "--replicas=2"]);
       await trial.kubectl(["rollout", "status", "deployment/web", "--timeout=80s"], wait);
