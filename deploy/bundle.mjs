@@ -14,13 +14,16 @@ import { build } from "esbuild";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const NATIVE_PLATFORMS = ["linux-x64", "linux-arm64", "linuxmusl-x64", "linuxmusl-arm64"];
 
-/** Source file -> name in dist. The first three are programs, the others are opened by address. */
-const PRODUCT_ENTRIES = {
+/** Source file -> name in dist: a program first, then what it opens by address. The agent's alone make its image. */
+export const AGENT_ENTRIES = {
   "agent/main.ts": "agent",
-  "relay/main.ts": "relay",
-  "relay/cli/main.ts": "cli",
   "shared/kit/store-worker.ts": "store-worker",
   "agent/store/operations.ts": "agent-operations",
+};
+const PRODUCT_ENTRIES = {
+  ...AGENT_ENTRIES,
+  "relay/main.ts": "relay",
+  "relay/cli/main.ts": "cli",
   "relay/store/operations.ts": "relay-operations",
 };
 
@@ -65,8 +68,8 @@ const nativePlugin = {
   },
 };
 
-/** Builds `entries` into `outDir`, which is made anew. Answers the octets of each file. */
-export async function bundle({ entries = PRODUCT_ENTRIES, outDir = join(root, "dist") } = {}) {
+/** Builds `entries` into `outDir`, which is made anew, with SQLite's file for each of `platforms`. Answers the octets of each file. */
+export async function bundle({ entries = PRODUCT_ENTRIES, outDir = join(root, "dist"), platforms = NATIVE_PLATFORMS } = {}) {
   const missing = Object.keys(entries).filter((source) => !existsSync(join(root, source)));
   if (missing.length > 0) throw new Error(`there is no ${missing.join(", ")}`);
   rmSync(outDir, { recursive: true, force: true });
@@ -94,10 +97,10 @@ export async function bundle({ entries = PRODUCT_ENTRIES, outDir = join(root, "d
     logLevel: "silent",
   });
   for (const warning of warnings) throw new Error(`${warning.location?.file ?? ""}: ${warning.text}`);
-  for (const platform of NATIVE_PLATFORMS) cpSync(join(root, "node_modules/better-sqlite3/prebuilds", `${platform}.node`), join(outDir, "native", `${platform}.node`));
+  for (const platform of platforms) cpSync(join(root, "node_modules/better-sqlite3/prebuilds", `${platform}.node`), join(outDir, "native", `${platform}.node`));
   const { name, version, license } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   writeFileSync(join(outDir, "package.json"), `${JSON.stringify({ name, version, license, private: true, type: "module" }, null, 2)}\n`);
-  cpSync(join(root, "deploy/bowline.mjs"), join(outDir, "bowline.mjs"));
+  if (entries === PRODUCT_ENTRIES) cpSync(join(root, "deploy/bowline.mjs"), join(outDir, "bowline.mjs"));
   writeFileSync(join(outDir, "LICENSES.txt"), licences(Object.keys(metafile.inputs)));
   return Object.fromEntries(readdirSync(outDir, { recursive: true }).map((file) => [file, statSync(join(outDir, file))]).filter(([, at]) => at.isFile()).map(([file, at]) => [file, at.size]));
 }

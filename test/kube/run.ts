@@ -44,7 +44,7 @@ function chosenClients(names: readonly string[] | undefined): Client[] {
 
 async function onCluster(cluster: Cluster, clients: readonly Client[], cases: typeof allCases, routeName: string | undefined): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), "bowline-kube-"));
-  const others: Route[] = [relayRoute(cluster, dir)].filter(({ name }) => routeName === undefined || name === routeName);
+  const others: Route[] = [relayRoute(cluster)].filter(({ name }) => routeName === undefined || name === routeName);
   const routes = [directRoute(cluster.kubeconfig), ...others];
   const started: Route[] = [];
   try {

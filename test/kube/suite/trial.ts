@@ -13,6 +13,8 @@ export interface Case {
   readonly name: string;
   /** First minor version of kubectl that knows it. */
   readonly since?: number;
+  /** First minor version of kubectl whose own fault does not break it at a server address with a path; excused before. */
+  readonly prefixSince?: number;
   /** Moves much or waits long: only with --slow. */
   readonly isSlow?: boolean;
   /** Measures a time or counts what the cluster has open: nothing else runs beside it. */
