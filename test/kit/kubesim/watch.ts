@@ -141,6 +141,7 @@ export async function watch(world: World, exchange: Exchange, route: ResourceRou
   if (order.hasBookmarks) bookmarkLater();
   const finish = (): void => queue.finish();
   reply.signal.addEventListener("abort", finish, { once: true });
+  if (reply.signal.aborted) finish();
   const endOfWorld = world.scope.onEnd(finish);
   try {
     for (let lines = await queue.next(); lines !== null; lines = await queue.next()) await reply.write(lines);
