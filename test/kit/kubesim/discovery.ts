@@ -1,6 +1,6 @@
 // What is served, in the forms clients ask for it: /api, /apis, /apis/<group>, /apis/<group>/<version>, and the aggregated form that
 // newer clients fetch at once. Built from the registry on each request, so that a custom resource shows as soon as it is there.
-import { groupVersionOf, reviewKinds, storedVerbs, type Kind, type KindRegistry, type ReviewKind } from "./kinds.ts";
+import { groupVersionOf, reviewKinds, storedVerbs, type Kind, type KindRegistry } from "./kinds.ts";
 import type { Tree } from "./tree.ts";
 
 interface Subresource {
