@@ -135,17 +135,20 @@ async function readKubeconfig(file: string): Promise<KubeconfigParts> {
   if (cluster.skipTLSVerify === true) throw invalid("it turns TLS verification off (insecure-skip-tls-verify)", "put the cluster's CA into certificate-authority-data instead");
   const user = config.getCurrentUser();
   if (user?.impersonateUser !== undefined && user.impersonateUser !== null) throw invalid("it impersonates a user (as), and the agent impersonates the operator itself");
+  const url = new URL(cluster.server);
+  if (url.protocol !== "https:") {
+    if (!isLoopback(url.hostname)) throw invalid(`its server ${cluster.server} is not https`);
+    return { url, tls: null, authorization: user?.token ? `Bearer ${user.token}` : null };
+  }
   const filled: { headers?: Record<string, string>; ca?: Buffer; cert?: Buffer; key?: Buffer; servername?: string } = {};
   try {
     await config.applyToHTTPSOptions(filled);
   } catch (error) {
     throw invalid(`its credentials could not be obtained: ${(error as Error).message}`);
   }
-  const url = new URL(cluster.server);
-  if (url.protocol !== "https:" && !isLoopback(url.hostname)) throw invalid(`its server ${cluster.server} is not https`);
   const basic = user?.username ? `Basic ${Buffer.from(`${user.username}:${user.password ?? ""}`).toString("base64")}` : null;
   const tls = { ca: filled.ca?.toString("utf8") ?? null, serverName: filled.servername ?? null, clientCert: filled.cert?.toString("utf8") ?? null, clientKey: filled.key?.toString("utf8") ?? null };
-  return { url, tls: url.protocol === "https:" ? tls : null, authorization: filled.headers?.["Authorization"] ?? basic };
+  return { url, tls, authorization: filled.headers?.["Authorization"] ?? basic };
 }
 
 function isLoopback(host: string): boolean {

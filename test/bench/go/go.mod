@@ -1,0 +1,3 @@
+module bowline/bench
+
+go 1.22

@@ -1,0 +1,23 @@
+// `npm run bench -- [NAME...] [--quick] [--profile]`: runs the named benches (all by default), each with its control in the same run.
+import { buildGo } from "./ground.ts";
+import { hop } from "./hop.ts";
+
+export interface BenchOptions {
+  readonly isQuick: boolean;
+  readonly profile: boolean;
+}
+
+const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { hop };
+
+const words = process.argv.slice(2);
+const names = words.filter((word) => !word.startsWith("--"));
+const unknown = names.find((name) => !Object.hasOwn(BENCHES, name));
+if (unknown !== undefined) {
+  process.stderr.write(`there is no bench "${unknown}"; there are ${Object.keys(BENCHES).join(", ")}\n`);
+  process.exitCode = 2;
+} else if (!buildGo()) {
+  process.stderr.write("SKIPPED: the benches need Go for their load and origin programs, and there is none here\n");
+} else {
+  const options = { isQuick: words.includes("--quick"), profile: words.includes("--profile") };
+  for (const name of names.length > 0 ? names : Object.keys(BENCHES)) await BENCHES[name]!(options);
+}
