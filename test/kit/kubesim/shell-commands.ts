@@ -1,39 +1,10 @@
 // The programs of a simulated container, as small as busybox's: enough for logs, jobs, exec tests (exit codes, stdin hashes, large
 // outputs) and for looking around. Each takes its arguments and a Process and answers an exit code.
-import { createHash, randomBytes } from "node:crypto";
-import { ExitShell, runProgram, runShell, type Process } from "./shell.ts";
+import { createHash } from "node:crypto";
+import { blockBytes, ExitShell, inputs, resolved, type Process, type Program } from "./process.ts";
+import { runProgram, runShell } from "./shell.ts";
 import { tar } from "./shell-tar.ts";
 import { interactive } from "./terminal.ts";
-
-export type Program = (words: readonly string[], process: Process) => Promise<number>;
-
-const blockBytes = 65_536;
-const zeros = Buffer.alloc(blockBytes);
-
-/** The bytes of the files named, or of stdin when none is. */
-export async function* inputs(names: readonly string[], process: Process): AsyncGenerator<Buffer> {
-  if (names.length === 0) yield* process.stdin;
-  for (const name of names) {
-    if (name === "-") yield* process.stdin;
-    else if (name === "/dev/zero") while (true) yield zeros;
-    else if (name === "/dev/urandom" || name === "/dev/random") while (true) yield randomBytes(blockBytes);
-    else if (name !== "/dev/null") {
-      const content = process.files.get(resolved(name, process));
-      if (content === undefined) await process.err(`cat: can't open '${name}': No such file or directory\n`);
-      else yield content;
-    }
-  }
-}
-
-export function resolved(name: string, process: Process): string {
-  const whole = name.startsWith("/") ? name : `${process.env.get("PWD") ?? "/"}/${name}`;
-  const steps: string[] = [];
-  for (const step of whole.split("/")) {
-    if (step === "..") steps.pop();
-    else if (step !== "" && step !== ".") steps.push(step);
-  }
-  return `/${steps.join("/")}`;
-}
 
 const operands = (words: readonly string[]): string[] => words.filter((word) => word === "-" || !word.startsWith("-"));
 

@@ -1,12 +1,11 @@
 // tar in both directions over a container's files, enough for `kubectl cp`: regular files and folders, long names by ustar prefix, GNU
 // and pax headers. A container's files are a map of absolute paths; folders exist by what is in them.
-import { inputs, resolved } from "./shell-commands.ts";
-import type { Process } from "./shell.ts";
+import { inputs, resolved, type Process } from "./process.ts";
 
-const blockBytes = 512;
+const recordBytes = 512;
 
 function headerOf(name: string, bytes: number, wallMs: number, isFolder: boolean): Buffer {
-  const header = Buffer.alloc(blockBytes);
+  const header = Buffer.alloc(recordBytes);
   const cut = Buffer.byteLength(name) > 100 ? name.lastIndexOf("/", 155) : -1;
   header.write(cut < 0 ? name : name.slice(cut + 1), 0, 100);
   if (cut >= 0) header.write(name.slice(0, cut), 345, 155);
@@ -23,7 +22,7 @@ function headerOf(name: string, bytes: number, wallMs: number, isFolder: boolean
   return header;
 }
 
-const paddingOf = (bytes: number): Buffer => Buffer.alloc((blockBytes - (bytes % blockBytes)) % blockBytes);
+const paddingOf = (bytes: number): Buffer => Buffer.alloc((recordBytes - (bytes % recordBytes)) % recordBytes);
 
 async function pack(names: readonly string[], folder: string, process: Process): Promise<number> {
   let status = 0;
@@ -39,14 +38,14 @@ async function pack(names: readonly string[], folder: string, process: Process):
       await process.out(Buffer.concat([headerOf(shown(path), content.length, process.wallMs(), false), content, paddingOf(content.length)]));
     }
   }
-  await process.out(Buffer.alloc(blockBytes * 2));
+  await process.out(Buffer.alloc(recordBytes * 2));
   return status;
 }
 
 /** Reads exact numbers of bytes from chunks of any size. */
 class BlockReader {
   readonly #chunks: AsyncIterator<Buffer>;
-  #rest = Buffer.alloc(0);
+  #rest: Buffer = Buffer.alloc(0);
 
   constructor(chunks: AsyncIterable<Buffer>) {
     this.#chunks = chunks[Symbol.asyncIterator]();
@@ -82,7 +81,7 @@ function paxPath(content: Buffer): string | null {
 async function unpack(folder: string, input: AsyncIterable<Buffer>, process: Process): Promise<number> {
   const reader = new BlockReader(input);
   let longName: string | null = null;
-  for (let header = await reader.take(blockBytes); header !== null && header[0] !== 0; header = await reader.take(blockBytes)) {
+  for (let header = await reader.take(recordBytes); header !== null && header[0] !== 0; header = await reader.take(recordBytes)) {
     const bytes = Number.parseInt(fieldText(header, 124, 12).trim() || "0", 8);
     const kind = String.fromCharCode(header[156]!);
     const padded = bytes + paddingOf(bytes).length;

@@ -1,34 +1,7 @@
 // Runs a parsed script against a Process: its streams, files and environment. Commands stream with back-pressure, so hundreds of
 // megabytes pass through `cat` or `sha256sum` without being held. `exit` and a broken pipe travel as exceptions.
-import { commands } from "./shell-commands.ts";
+import { BrokenPipe, ExitShell, type Output, type Process } from "./process.ts";
 import { parseShell, ShellSyntax, type Command, type Redirect, type Word } from "./shell-parse.ts";
-
-export type Output = (bytes: Buffer | string) => Promise<void>;
-
-/** What a simulated program sees of its container. */
-export interface Process {
-  readonly stdin: AsyncIterable<Buffer>;
-  readonly out: Output;
-  readonly err: Output;
-  readonly isTty: boolean;
-  /** Shared by everything that runs in one container. */
-  readonly files: Map<string, Buffer>;
-  readonly env: Map<string, string>;
-  readonly signal: AbortSignal;
-  readonly sleep: (ms: number) => Promise<void>;
-  readonly wallMs: () => number;
-  readonly terminalSize: () => { rows: number; columns: number };
-}
-
-export class ExitShell extends Error {
-  readonly code: number;
-  constructor(code: number) {
-    super(`exit ${code}`);
-    this.code = code;
-  }
-}
-
-export class BrokenPipe extends Error {}
 
 /** Rounds that a loop may make without waiting for anything before it lets others run. */
 const roundsBetweenTurns = 100;
@@ -296,7 +269,7 @@ async function subshell(command: Command, process: Process): Promise<number> {
 export async function runProgram(words: readonly string[], process: Process): Promise<number> {
   const [path = "", ...rest] = words;
   const name = path.slice(path.lastIndexOf("/") + 1);
-  const program = commands[name];
+  const program = process.programs[name];
   if (program !== undefined) return program(rest, process);
   await process.err(`sh: ${path}: not found\n`);
   return 127;

@@ -1,6 +1,6 @@
 // What a kernel's terminal does between kubectl's raw bytes and a program: echo, lines, backspace, end of input, line breaks. And the
 // interactive shell that runs in it.
-import { ExitShell, type Output, type Process } from "./shell.ts";
+import { ExitShell, type Output, type Process } from "./process.ts";
 
 const controlC = 0x03;
 const controlD = 0x04;
