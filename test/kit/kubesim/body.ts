@@ -8,7 +8,7 @@ import { isTree, type Tree } from "./tree.ts";
 export async function readBody(exchange: Exchange, bytesMax: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  const tooLarge = (): StatusError => new StatusError(413, `Request entity too large: limit is ${bytesMax}`, { headers: { Connection: "close" } });
+  const tooLarge = (): StatusError => new StatusError(413, `Request entity too large: limit is ${bytesMax}`);
   if (Number(exchange.request.headers["content-length"] ?? 0) > bytesMax) throw tooLarge();
   for await (const chunk of exchange.request as AsyncIterable<Buffer>) {
     bytes += chunk.length;

@@ -45,7 +45,7 @@ export function containerEnv(world: World, pod: KubeObject, spec: Tree): Map<str
 
 export function containerFiles(world: World, pod: KubeObject, spec: Tree): Map<string, Buffer> {
   const namespace = pod.metadata.namespace ?? "";
-  const files = new Map([
+  const files = new Map<string, Buffer>([
     ["/etc/hostname", Buffer.from(`${pod.metadata.name}\n`)],
     ["/etc/os-release", Buffer.from("NAME=kubesim\n")],
     ["/var/run/secrets/kubernetes.io/serviceaccount/namespace", Buffer.from(namespace)],

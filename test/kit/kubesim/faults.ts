@@ -77,8 +77,7 @@ export async function befall(action: FaultAction, exchange: Exchange, clock: Clo
       reply.abort();
       return true;
     case "early413":
-      reply.head(413, { "Content-Type": "application/json", Connection: "close" });
-      await reply.end(JSON.stringify(statusOf(413, "Request entity too large: limit is 3145728")));
+      reply.answerEarly(413, { "Content-Type": "application/json" }, JSON.stringify(statusOf(413, "Request entity too large: limit is 3145728")));
       return true;
     case "status":
       if (action.text !== undefined) {

@@ -156,6 +156,7 @@ export class PodRuntime {
     const program = words[0]?.slice(words[0].lastIndexOf("/") + 1) ?? "";
     try {
       const least = isJob ? pause(clock, settings.jobRunMs, run.stop.signal) : Promise.resolve();
+      least.catch(() => undefined); // it is awaited below, or the pod was stopped
       let exitCode = 0;
       if (commands[program] !== undefined) exitCode = await exitCodeOf(() => runProgram(words, process));
       else if (!isJob) await new Promise((_, reject) => run.stop.signal.addEventListener("abort", () => reject(run.stop.signal.reason as Error), { once: true }));

@@ -8,6 +8,9 @@ export class ClientGone extends Error {
   override readonly name = "ClientGone";
 }
 
+/** How long an early answer's socket stays open for reading. */
+const lingerMs = 500;
+
 /** How a fault bends the body. Bytes are counted from the body's start. */
 export type Bend =
   | { readonly kind: "reset"; readonly afterBytes: number }
@@ -23,6 +26,7 @@ export class Reply {
   readonly #gone = new AbortController();
   #bend: Bend | null = null;
   #sentBytes = 0;
+  #isAnswered = false;
 
   constructor(response: ServerResponse, entry: AuditEntry, clock: Clock) {
     this.#response = response;
@@ -39,8 +43,27 @@ export class Reply {
     return this.#gone.signal;
   }
 
+  /** The whole answer was handed to the socket. */
+  get isAnswered(): boolean {
+    return this.#isAnswered || this.#response.writableFinished;
+  }
+
   get hasHead(): boolean {
     return this.#response.headersSent;
+  }
+
+  /**
+   * Answers while the client may still be sending, and reads no more of it. The socket stays open for reading a moment, as a real
+   * server's does: closing it with bytes unread would reset it, and the client would lose the answer.
+   */
+  answerEarly(status: number, headers: Readonly<Record<string, string>>, body: string): void {
+    const socket = this.#response.socket;
+    this.#entry.status = status;
+    this.#isAnswered = true;
+    if (socket === null) return;
+    const lines = Object.entries({ ...headers, "Content-Length": String(Buffer.byteLength(body)), Connection: "close" }).map(([name, value]) => `${name}: ${value}\r\n`);
+    socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join("")}\r\n${body}`);
+    this.#clock.after(lingerMs, () => socket.destroy());
   }
 
   bend(bend: Bend): void {

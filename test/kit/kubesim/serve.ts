@@ -168,6 +168,8 @@ export async function serve(services: Services, exchange: Exchange): Promise<voi
     if (error instanceof ClientGone || exchange.reply.signal.aborted) return;
     if (exchange.reply.hasHead) return exchange.reply.abort();
     const refusal = error instanceof StatusError ? error : new StatusError(500, `Internal error occurred: ${(error as Error).stack ?? String(error)}`);
+    // The body was not read to its end: its socket can serve no other request.
+    if (refusal.code === 413) return exchange.reply.answerEarly(413, { "Content-Type": "application/json" }, `${JSON.stringify(refusal.status)}\n`);
     exchange.reply.head(refusal.code, { "Content-Type": "application/json", ...refusal.headers });
     await exchange.reply.end(`${JSON.stringify(refusal.status)}\n`);
   }
