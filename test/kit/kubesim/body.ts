@@ -1,6 +1,7 @@
 // Reading request bodies: bounded, decoded by their media type. Refuses what the API server refuses: too large (413), unreadable
 // (400), of a type it does not know (415).
 import { parseAllDocuments, parse as parseYaml } from "yaml";
+import { decodeProtobuf } from "./proto-decode.ts";
 import type { Exchange } from "./reply.ts";
 import { badRequest, StatusError, unsupportedMedia } from "./status.ts";
 import { isTree, type Tree } from "./tree.ts";
@@ -34,12 +35,14 @@ function parsed(source: string, isYaml: boolean): unknown {
   }
 }
 
-const objectTypes = ["application/json", "application/yaml"];
+const protobuf = "application/vnd.kubernetes.protobuf";
+const objectTypes = ["application/json", "application/yaml", protobuf];
 
 /** A whole object as POST and PUT bring it. */
 export async function readObject(exchange: Exchange, bytesMax: number): Promise<Tree> {
   const type = mediaType(exchange);
-  if (type !== "" && !objectTypes.includes(type)) throw unsupportedMedia([...objectTypes, "application/vnd.kubernetes.protobuf"]);
+  if (type !== "" && !objectTypes.includes(type)) throw unsupportedMedia(objectTypes);
+  if (type === protobuf) return decodeProtobuf(await readBody(exchange, bytesMax));
   const body = parsed((await readBody(exchange, bytesMax)).toString("utf8"), type === "application/yaml");
   if (!isTree(body)) throw badRequest("the body of the request is not an object");
   return body;
@@ -47,7 +50,9 @@ export async function readObject(exchange: Exchange, bytesMax: number): Promise<
 
 /** The options that DELETE may carry; an empty body is no options. */
 export async function readOptions(exchange: Exchange, bytesMax: number): Promise<Tree> {
-  const body = (await readBody(exchange, bytesMax)).toString("utf8");
+  const bytes = await readBody(exchange, bytesMax);
+  if (mediaType(exchange) === protobuf && bytes.length > 0) return decodeProtobuf(bytes);
+  const body = bytes.toString("utf8");
   const options = body.trim() === "" ? {} : parsed(body, mediaType(exchange) === "application/yaml");
   return isTree(options) ? options : {};
 }

@@ -1,7 +1,7 @@
 // OpenAPI documents from the schema table: v2 for older clients (JSON here, protobuf in openapi-proto.ts), v3 per group. They carry
 // what kubectl looks at: kinds, fields, merge keys, and the dryRun and fieldValidation parameters of PATCH.
 import { groupVersionOf, type Kind, type KindRegistry } from "./kinds.ts";
-import { schemaTexts } from "./schema-table.ts";
+import { schemaTexts } from "./schema-texts.ts";
 import { structs, type FieldType } from "./schema.ts";
 import { isTree, type Tree } from "./tree.ts";
 
@@ -20,6 +20,11 @@ function typeSchema(type: FieldType, dialect: Dialect): Tree {
   switch (type.kind) {
     case "text":
       return { type: "string" };
+    case "bytes":
+      return { type: "string", format: "byte" };
+    case "float":
+      return { type: "number", format: "double" };
+    case "microTime":
     case "quantity":
       return dialect === "v2" ? { type: "string" } : { oneOf: [{ type: "string" }, { type: "number" }] };
     case "time":
@@ -37,7 +42,7 @@ function typeSchema(type: FieldType, dialect: Dialect): Tree {
     case "list":
       return { type: "array", items: typeSchema(type.of, dialect), ...listMarks(type.keys) };
     case "struct":
-      return type.name === "Status" ? { type: "object" } : reference(type.name, dialect);
+      return reference(type.name, dialect);
   }
 }
 
@@ -70,11 +75,18 @@ function rootSchema(kind: Kind, dialect: Dialect): Tree {
   return { description: `${kind.kind} of ${groupVersionOf(kind)}.`, type: "object", "x-kubernetes-preserve-unknown-fields": true, ...marks };
 }
 
+/** The struct types that a field leads to, itself included. */
+function reached(type: FieldType, into: Set<string>): void {
+  if (type.kind === "map" || type.kind === "list") reached(type.of, into);
+  if (type.kind !== "struct" || into.has(type.name)) return;
+  into.add(type.name);
+  for (const field of structs.get(type.name)?.values() ?? []) reached(field.type, into);
+}
+
 function definitions(kinds: readonly Kind[], dialect: Dialect): Tree {
-  const roots = new Set(kinds.map((kind) => kind.kind));
-  // A kind that is also the type of a field (the claim templates of a StatefulSet) needs its plain name too.
-  const inner = [...structs.keys()].filter((name) => name !== "Status" && (!roots.has(name) || name === "PersistentVolumeClaim"));
-  return Object.fromEntries([...inner.map((name) => [innerName(name), structSchema(name, dialect)] as const), ...kinds.map((kind) => [rootName(kind), rootSchema(kind, dialect)] as const)]);
+  const inner = new Set<string>(["ObjectMeta", "OwnerReference", "ManagedFieldsEntry"]);
+  for (const kind of kinds) for (const field of structs.get(kind.isCustom ? "" : kind.kind)?.values() ?? []) reached(field.type, inner);
+  return Object.fromEntries([...[...inner].map((name) => [innerName(name), structSchema(name, dialect)] as const), ...kinds.map((kind) => [rootName(kind), rootSchema(kind, dialect)] as const)]);
 }
 
 const patchParameters = ["dryRun", "fieldManager", "fieldValidation", "force"] as const;

@@ -1,66 +1,73 @@
-// Reads the schema table once into types, and answers what the rest asks of a schema: the type behind a field, the merge keys of a
-// list, and what is wrong with a body (unknown fields, wrong JSON types). Strategic merge, server-side apply, strict validation and
-// OpenAPI all use it, so they cannot disagree.
-import { schemaTable } from "./schema-table.ts";
+// Reads the schema tables once into types, and answers what the rest asks of a schema: the type behind a field, the merge keys of a
+// list, and what is wrong with a body (unknown fields, wrong JSON types). Strategic merge, server-side apply, strict validation,
+// OpenAPI and the protobuf decoder all use it, so they cannot disagree.
+import { coreSchema } from "./schema-core.ts";
+import { groupSchema } from "./schema-groups.ts";
 import { isTree } from "./tree.ts";
 
 export type FieldType =
-  | { readonly kind: "text" | "number" | "flag" | "quantity" | "intOrText" | "time" | "any" }
+  | { readonly kind: "text" | "number" | "float" | "flag" | "bytes" | "quantity" | "intOrText" | "time" | "microTime" | "any" }
   | { readonly kind: "map"; readonly of: FieldType }
   /** keys: null = atomic, [] = a set of texts, else the fields that name an item. */
   | { readonly kind: "list"; readonly of: FieldType; readonly keys: readonly string[] | null }
   | { readonly kind: "struct"; readonly name: string };
 
 export interface Field {
+  readonly name: string;
   readonly type: FieldType;
   readonly isRequired: boolean;
+  /** Zero is a value of its own, not the absence of one. */
+  readonly isPointer: boolean;
+  /** Protobuf field number; 0 for fields that do not travel in protobuf. */
+  readonly number: number;
 }
 
 const anyType: FieldType = { kind: "any" };
 const scalars: Readonly<Record<string, FieldType>> = {
   s: { kind: "text" },
   i: { kind: "number" },
+  f: { kind: "float" },
   b: { kind: "flag" },
+  y: { kind: "bytes" },
   q: { kind: "quantity" },
   p: { kind: "intOrText" },
   t: { kind: "time" },
-  any: anyType,
+  u: { kind: "microTime" },
+  raw: anyType,
 };
 
-function parseType(source: string): FieldType {
-  if (source.startsWith("{")) return { kind: "map", of: parseType(source.slice(1, -1)) };
-  const listMatch = /^\[(.*)\](@(.*))?$/.exec(source);
-  if (listMatch !== null) {
-    const keys = listMatch[2] === undefined ? null : listMatch[3] === "" ? [] : listMatch[3]!.split(",");
-    return { kind: "list", of: parseType(listMatch[1]!), keys };
-  }
+function parseType(source: string, keys: readonly string[] | null): FieldType {
+  if (source.startsWith("{")) return { kind: "map", of: parseType(source.slice(1, -1), null) };
+  if (source.startsWith("[")) return { kind: "list", of: parseType(source.slice(1, -1), null), keys };
   return scalars[source] ?? { kind: "struct", name: source };
 }
 
-function parseFields(source: string): ReadonlyMap<string, Field> {
-  const fields = new Map<string, Field>();
-  for (const word of source.trim().split(/\s+/)) {
-    const colon = word.indexOf(":");
-    const isRequired = word.endsWith("!");
-    fields.set(word.slice(0, colon), { type: parseType(word.slice(colon + 1, isRequired ? -1 : undefined)), isRequired });
-  }
-  return fields;
+function parseField(word: string): Field {
+  const match = /^([\w^]+):([^@*!#]+)(@([\w,]*))?(\*)?(!)?(?:#(\d+))?$/.exec(word);
+  if (match === null) throw new TypeError(`the schema table cannot be read at ${word}`);
+  const keys = match[3] === undefined ? null : match[4] === "" ? [] : match[4]!.split(",");
+  return { name: match[1]!, type: parseType(match[2]!, keys), isPointer: match[5] !== undefined, isRequired: match[6] !== undefined, number: Number(match[7] ?? 0) };
 }
 
-export const structs: ReadonlyMap<string, ReadonlyMap<string, Field>> = new Map(
-  schemaTable
-    .trim()
-    .split("\n")
-    .map((line) => [line.slice(0, line.indexOf(":")), parseFields(line.slice(line.indexOf(":") + 1))]),
+/** Messages as they travel: inlined ones stand as a field named ^. */
+export const messages: ReadonlyMap<string, readonly Field[]> = new Map(
+  `${coreSchema.trim()}\n${groupSchema.trim()}`.split("\n").map((line) => {
+    const colon = line.indexOf(":");
+    return [line.slice(0, colon), line.slice(colon + 1).trim().split(" ").filter((word) => word !== "").map(parseField)];
+  }),
 );
+
+function flattened(fields: readonly Field[]): Field[] {
+  return fields.flatMap((field) => (field.name === "^" && field.type.kind === "struct" ? flattened(messages.get(field.type.name) ?? []) : [field]));
+}
+
+/** Messages as JSON shows them: the fields of inlined ones in their place. */
+export const structs: ReadonlyMap<string, ReadonlyMap<string, Field>> = new Map([...messages].map(([name, fields]) => [name, new Map(flattened(fields).map((field) => [field.name, field]))]));
 
 /** The type of a whole object of this kind. Kinds without a row of their own still have typed metadata. */
 export function rootType(kind: string, isCustom = false): FieldType {
   return !isCustom && structs.has(kind) ? { kind: "struct", name: kind } : { kind: "struct", name: "" };
 }
-
-/** Types that kubesim lists only in part: fields they do not name are allowed. */
-const isOpen = (name: string): boolean => name === "" || name === "Status";
 
 export function childType(parent: FieldType, field: string): FieldType {
   if (parent.kind === "map") return parent.of;
@@ -80,7 +87,7 @@ export const itemType = (type: FieldType): FieldType => (type.kind === "list" ? 
 export function unknownFields(value: unknown, type: FieldType, path = ""): string[] {
   if (Array.isArray(value)) return value.flatMap((item, index) => unknownFields(item, itemType(type), `${path}[${index}]`));
   if (!isTree(value)) return [];
-  const known = type.kind === "struct" && !isOpen(type.name) ? structs.get(type.name) : undefined;
+  const known = type.kind === "struct" && type.name !== "" ? structs.get(type.name) : undefined;
   const found: string[] = [];
   for (const [field, child] of Object.entries(value)) {
     const childPath = path === "" ? field : `${path}.${field}`;
@@ -90,7 +97,7 @@ export function unknownFields(value: unknown, type: FieldType, path = ""): strin
   return found;
 }
 
-const goTypes: Readonly<Record<string, string>> = { text: "string", number: "int32", flag: "bool", map: "map[string]string", list: "[]", struct: "struct" };
+const goTypes: Readonly<Record<string, string>> = { text: "string", number: "int32", float: "float64", bytes: "[]uint8", time: "v1.Time", flag: "bool", map: "map[string]string", list: "[]", struct: "struct" };
 
 function jsonKind(value: unknown): string {
   if (Array.isArray(value)) return "array";
@@ -103,9 +110,13 @@ function fits(value: unknown, type: FieldType): boolean {
   switch (type.kind) {
     case "text":
     case "time":
+    case "microTime":
+    case "bytes":
       return typeof value === "string";
     case "number":
       return Number.isInteger(value);
+    case "float":
+      return typeof value === "number";
     case "flag":
       return typeof value === "boolean";
     case "quantity":

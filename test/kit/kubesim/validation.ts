@@ -139,7 +139,7 @@ export function pruned(kind: Kind, body: Tree): Tree {
 function prune(value: unknown, type: ReturnType<typeof rootType>): unknown {
   if (Array.isArray(value)) return type.kind === "list" ? value.map((item) => prune(item, type.of)) : value;
   if (!isTree(value)) return value;
-  if (type.kind !== "struct" || type.name === "" || type.name === "Status") return value;
+  if (type.kind !== "struct" || type.name === "") return value;
   const known = structs.get(type.name);
   return Object.fromEntries(
     Object.entries(value)
