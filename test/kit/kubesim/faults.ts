@@ -47,7 +47,7 @@ export class FaultRules {
     this.#rules = [];
   }
 
-  take(exchange: Exchange): FaultAction | null {
+  take(exchange: Pick<Exchange, "method" | "entry">): FaultAction | null {
     const held = this.#rules.find(({ rule, left }) => left > 0 && meets(rule.match ?? {}, exchange));
     if (held === undefined) return null;
     held.left -= 1;
@@ -56,7 +56,7 @@ export class FaultRules {
   }
 }
 
-function meets(match: FaultMatch, { method, entry }: Exchange): boolean {
+function meets(match: FaultMatch, { method, entry }: Pick<Exchange, "method" | "entry">): boolean {
   if (match.method !== undefined && match.method !== method) return false;
   if (match.verb !== undefined && match.verb !== entry.verb) return false;
   if (match.resource !== undefined && match.resource !== entry.resource) return false;

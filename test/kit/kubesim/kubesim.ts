@@ -15,7 +15,8 @@ import type { User } from "./identity.ts";
 import { KindRegistry } from "./kinds.ts";
 import { kubeconfigText } from "./kubeconfig.ts";
 import { PodRuntime } from "./pods.ts";
-import { Reply, type Exchange } from "./reply.ts";
+import { PortServer } from "./port-server.ts";
+import { pathOf, queryOf, Reply, type Exchange } from "./reply.ts";
 import { serve, type Services } from "./serve.ts";
 import { ObjectStore } from "./store.ts";
 import { isTree, type KubeObject, type Tree } from "./tree.ts";
@@ -83,17 +84,6 @@ function exchangeOf(world: World, audit: Audit, request: IncomingMessage, respon
   return { request, method: request.method ?? "GET", path: pathOf(target), query: queryOf(target), reply, entry };
 }
 
-export function pathOf(target: string): string {
-  const path = target.split("?")[0]!;
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
-}
-
-export const queryOf = (target: string): URLSearchParams => new URLSearchParams(target.includes("?") ? target.slice(target.indexOf("?") + 1) : "");
-
 export async function startKubesim(options: KubesimOptions = {}): Promise<Kubesim> {
   const clock = options.clock ?? systemClock;
   const random = seededRandom(options.seed ?? 1);
@@ -103,7 +93,8 @@ export async function startKubesim(options: KubesimOptions = {}): Promise<Kubesi
   const faults = new FaultRules();
   for (const rule of options.faults ?? []) faults.add(rule);
   const pods = new PodRuntime(world);
-  const services: Services = { world, faults, pods };
+  const ports = new PortServer();
+  const services: Services = { world, faults, pods, ports };
   const stopControllers = startControllers(world, pods);
   bootstrap(world);
 
@@ -132,6 +123,7 @@ export async function startKubesim(options: KubesimOptions = {}): Promise<Kubesi
       new Promise<void>((resolve) => {
         stopControllers();
         pods.stopAll();
+        ports.close();
         server.close(() => resolve());
         dropSockets();
       }),

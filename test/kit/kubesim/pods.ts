@@ -1,13 +1,15 @@
 // The simulated node: starts a pod's containers, runs their commands in the small shell, keeps their logs, reports their states into
 // the pod's status, and stops them when the pod is gone. Exec and attach find their container here.
 import { pause } from "../../../shared/kit/clock.ts";
+import { ByteQueue } from "./byte-queue.ts";
 import { containerEnv, containerFiles } from "./container-setup.ts";
 import { LogBook } from "./log-book.ts";
-import { BrokenPipe, ExitShell, type Process } from "./process.ts";
+import { BrokenPipe, ExitShell, type Output, type Process } from "./process.ts";
 import { commands } from "./shell-commands.ts";
 import { runProgram } from "./shell.ts";
 import { badRequest } from "./status.ts";
 import { branch, isTree, list, text, type KubeObject, type Tree } from "./tree.ts";
+import { cookedLines, terminalOutput } from "./terminal.ts";
 import type { World } from "./world.ts";
 
 export interface ContainerRun {
@@ -17,6 +19,10 @@ export interface ContainerRun {
   readonly files: Map<string, Buffer>;
   readonly env: Map<string, string>;
   readonly stop: AbortController;
+  /** What attached clients type; read by a container with `stdin: true`. */
+  readonly input: ByteQueue;
+  /** Attached clients that see the container's output as it comes. */
+  readonly onlookers: Set<Output>;
   log: LogBook;
   previous: LogBook | null;
   state: Tree;
@@ -63,6 +69,10 @@ export class PodRuntime {
     return container.previous;
   }
 
+  isRunning(pod: KubeObject): boolean {
+    return this.#running.get(pod.metadata.uid)?.some((run) => run.state["running"] !== undefined) === true;
+  }
+
   /** A process beside the container's own, for exec. */
   process(container: ContainerRun, streams: Pick<Process, "stdin" | "out" | "err" | "isTty" | "terminalSize">, signal: AbortSignal): Process {
     const whole = AbortSignal.any([signal, container.stop.signal]);
@@ -98,6 +108,7 @@ export class PodRuntime {
     this.#running.delete(pod.metadata.uid);
     for (const run of runs) {
       run.stop.abort(new Error("the pod is gone"));
+      run.input.finish();
       if (!run.log.isFinished) run.log.finish(this.#world.clock.wallMs());
     }
   }
@@ -109,7 +120,7 @@ export class PodRuntime {
   #newRun(pod: KubeObject, spec: Tree): ContainerRun {
     const env = containerEnv(this.#world, pod, spec);
     const state = { waiting: { reason: "ContainerCreating" } };
-    return { name: text(spec, "name"), spec, pod, files: containerFiles(this.#world, pod, spec), env, stop: new AbortController(), log: new LogBook(), previous: null, state, lastState: {}, restarts: 0 };
+    return { name: text(spec, "name"), spec, pod, files: containerFiles(this.#world, pod, spec), env, stop: new AbortController(), input: new ByteQueue(), onlookers: new Set(), log: new LogBook(), previous: null, state, lastState: {}, restarts: 0 };
   }
 
   /** A container's whole life, restarts included. */
@@ -150,9 +161,16 @@ export class PodRuntime {
   async #runOnce(run: ContainerRun): Promise<End | null> {
     const { clock, settings } = this.#world;
     const isJob = isJobPod(run.pod);
-    const write = async (bytes: Buffer | string): Promise<void> => run.log.append(Buffer.from(bytes as Buffer), clock.wallMs());
+    const isTty = run.spec["tty"] === true;
+    const show = async (bytes: Buffer | string): Promise<void> => {
+      for (const onlooker of run.onlookers) await onlooker(bytes).catch(() => run.onlookers.delete(onlooker));
+    };
+    const write = async (bytes: Buffer | string): Promise<void> => {
+      run.log.append(Buffer.from(bytes as Buffer), clock.wallMs());
+      await (isTty ? terminalOutput(show) : show)(bytes);
+    };
     const words = argumentsOf(run.spec);
-    const process = this.process(run, { stdin: noInput(run.stop.signal, run.spec["stdin"] === true), out: write, err: write, isTty: false, terminalSize: () => ({ rows: 24, columns: 80 }) }, run.stop.signal);
+    const process = this.process(run, { stdin: run.spec["stdin"] !== true ? noInput() : isTty ? cookedLines(run.input.read(), show, () => run.input.finish()) : run.input.read(), out: write, err: write, isTty, terminalSize: () => ({ rows: 24, columns: 80 }) }, run.stop.signal);
     const program = words[0]?.slice(words[0].lastIndexOf("/") + 1) ?? "";
     try {
       const least = isJob ? pause(clock, settings.jobRunMs, run.stop.signal) : Promise.resolve();
@@ -177,7 +195,7 @@ export class PodRuntime {
   }
 }
 
-async function exitCodeOf(run: () => Promise<number>): Promise<number> {
+export async function exitCodeOf(run: () => Promise<number>): Promise<number> {
   try {
     return await run();
   } catch (error) {
@@ -189,9 +207,8 @@ async function exitCodeOf(run: () => Promise<number>): Promise<number> {
 
 export const isJobPod = (pod: KubeObject): boolean => (pod.metadata.ownerReferences ?? []).some((owner) => owner.kind === "Job");
 
-/** A container without stdin reads the end at once; one with it waits for an attach that may never come. */
-async function* noInput(signal: AbortSignal, isOpen: boolean): AsyncGenerator<Buffer> {
-  if (isOpen) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+async function* noInput(): AsyncGenerator<Buffer> {
+  // a container without stdin reads the end at once
 }
 
 function containerStatus(run: ContainerRun): Tree {

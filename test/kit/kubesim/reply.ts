@@ -151,3 +151,14 @@ export interface Exchange {
   readonly reply: Reply;
   readonly entry: AuditEntry;
 }
+
+export function pathOf(target: string): string {
+  const path = target.split("?")[0]!;
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
+}
+
+export const queryOf = (target: string): URLSearchParams => new URLSearchParams(target.includes("?") ? target.slice(target.indexOf("?") + 1) : "");

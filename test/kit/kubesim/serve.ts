@@ -9,6 +9,7 @@ import { openapiProto } from "./openapi-proto.ts";
 import { openapiV2, openapiV3, openapiV3Index } from "./openapi.ts";
 import { servePodLog } from "./pod-log.ts";
 import type { PodRuntime } from "./pods.ts";
+import type { PortServer } from "./port-server.ts";
 import { encoded, formatOf, plainFormat, presented } from "./present.ts";
 import { pageOf, readList, readOne } from "./read.ts";
 import { ClientGone, type Exchange } from "./reply.ts";
@@ -25,6 +26,7 @@ export interface Services {
   readonly world: World;
   readonly faults: FaultRules;
   readonly pods: PodRuntime;
+  readonly ports: PortServer;
 }
 
 async function answerJson(exchange: Exchange, body: Tree, contentType = "application/json", code = 200): Promise<void> {
@@ -126,7 +128,7 @@ async function serveResource(services: Services, exchange: Exchange, route: Reso
 }
 
 /** Fills the audit entry and decides whether the caller may. Shared with the upgraded requests. */
-export function admit(world: World, exchange: Exchange): { caller: Caller; route: ReturnType<typeof routeOf> } {
+export function identify(world: World, exchange: Omit<Exchange, "reply">): { caller: Caller; route: ReturnType<typeof routeOf> } {
   const { entry, request, path } = exchange;
   const caller = callerOf(request.headers, request.rawHeaders, world.settings);
   entry.user = caller.user.name;
@@ -148,7 +150,7 @@ export function admit(world: World, exchange: Exchange): { caller: Caller; route
 
 async function serveAdmitted(services: Services, exchange: Exchange): Promise<void> {
   const { world } = services;
-  const { caller, route } = admit(world, exchange);
+  const { caller, route } = identify(world, exchange);
   const fault = services.faults.take(exchange);
   if (fault !== null && (await befall(fault, exchange, world.clock))) return;
   if (route === null) {

@@ -22,6 +22,8 @@ export interface Settings {
   readonly bookmarkMs: number;
   /** Request bodies over this get 413, as the API server's 3 MiB. */
   readonly bodyBytesMax: number;
+  /** false: WebSocket upgrades get 400, so that clients fall back to SPDY. */
+  readonly takesWebSockets: boolean;
 }
 
 export const defaultSettings: Settings = {
@@ -33,6 +35,7 @@ export const defaultSettings: Settings = {
   jobRunMs: 300,
   bookmarkMs: 60_000,
   bodyBytesMax: 3 * 1024 * 1024,
+  takesWebSockets: true,
 };
 
 export interface World {
