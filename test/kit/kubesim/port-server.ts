@@ -41,10 +41,8 @@ export class PortServer {
       stream.pause();
       stream.unshift(first);
       if (port !== echoPort && looksLikeHttp.test(first.toString("latin1", 0, 10))) this.#http.emit("connection", stream);
-      else {
-        stream.pipe(stream);
-        stream.resume();
-      }
+      else stream.pipe(stream);
+      stream.resume();
     });
     stream.once("end", () => stream.end());
   }
