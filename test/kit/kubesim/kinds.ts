@@ -42,6 +42,7 @@ apps/v1                         daemonsets                DaemonSet             
 apps/v1                         controllerrevisions       ControllerRevision       n
 batch/v1                        jobs                      Job                      nsa
 batch/v1                        cronjobs                  CronJob                  nsa  cj
+batch/v1beta1                   cronjobs                  CronJob                  nsa  cj
 rbac.authorization.k8s.io/v1    clusterroles              ClusterRole              -
 rbac.authorization.k8s.io/v1    clusterrolebindings       ClusterRoleBinding       -
 rbac.authorization.k8s.io/v1    roles                     Role                     n

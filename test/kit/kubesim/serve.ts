@@ -63,13 +63,14 @@ async function serveDiscovery(world: World, exchange: Exchange): Promise<void> {
   return answerJson(exchange, found);
 }
 
-const protobufV2 = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/** Clients ask for `spec.v2@v1.0`, which is no valid media type; the answer names it with a dot, as the real server does. */
+const protobufV2 = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 async function serveOpenapiV2(world: World, exchange: Exchange): Promise<void> {
   const document = openapiV2(world.kinds, world.settings.gitVersion);
   const accept = exchange.request.headers.accept ?? "";
-  if (!accept.includes("openapi.spec.v2@v1.0+protobuf") && !accept.includes("openapi-v2")) return answerJson(exchange, document);
-  exchange.reply.head(200, { "Content-Type": accept.includes(protobufV2) ? protobufV2 : accept.split(",")[0]!.trim() });
+  if (!/spec\.v2[@.]v1\.0\+protobuf/.test(accept)) return answerJson(exchange, document);
+  exchange.reply.head(200, { "Content-Type": protobufV2 });
   await exchange.reply.end(openapiProto(document));
 }
 

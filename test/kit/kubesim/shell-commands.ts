@@ -137,8 +137,14 @@ async function listFiles(words: readonly string[], process: Process): Promise<nu
 
 async function sh(words: readonly string[], process: Process): Promise<number> {
   const at = words.findIndex((word) => /^-[a-z]*c$/.test(word));
-  if (at >= 0) return runShell(words[at + 1] ?? "", process);
+  if (at >= 0) return runShell(words[at + 1] ?? "", { ...process, env: withArguments(process.env, words.slice(at + 2)) });
   return process.isTty ? interactive(process, (line) => runShellKeepingExit(line, process)) : runShell(await textOf([], process), process);
+}
+
+/** `sh -c SCRIPT NAME ARGUMENT...`: $0, $1 and so on, and $@. */
+function withArguments(env: ReadonlyMap<string, string>, words: readonly string[]): Map<string, string> {
+  const numbered = words.map((word, index): [string, string] => [String(index), word]);
+  return new Map([...env, ...numbered, ["@", words.slice(1).join(" ")], ["#", String(Math.max(0, words.length - 1))]]);
 }
 
 /** In an interactive shell `exit` must end the shell, not only its line. */
@@ -155,7 +161,7 @@ const say =
     return 0;
   };
 
-const environment = (process: Process): string => [...process.env].map(([name, value]) => `${name}=${value}`).join("\n");
+const environment = (process: Process): string => [...process.env].filter(([name]) => /^[A-Za-z_]/.test(name)).map(([name, value]) => `${name}=${value}`).join("\n");
 
 export const commands: Readonly<Record<string, Program>> = {
   ":": async () => 0,
