@@ -69,8 +69,8 @@ function defaultSecret(object: Tree): void {
   fill(object, { type: "Opaque" });
   const plain = branch(object, "stringData");
   if (Object.keys(plain).length > 0) {
-    const encodedData = Object.fromEntries(Object.entries(plain).map(([key, value]) => [key, Buffer.from(String(value)).toString("base64")]));
-    object["data"] = { ...branch(object, "data"), ...encodedData };
+    const encodedEntries = Object.fromEntries(Object.entries(plain).map(([key, value]) => [key, Buffer.from(String(value)).toString("base64")]));
+    object["data"] = { ...branch(object, "data"), ...encodedEntries };
   }
   delete object["stringData"];
 }

@@ -54,6 +54,8 @@ export interface Kubesim {
   find(kind: string, namespace: string | undefined, name: string): KubeObject | null;
   /** Creates or replaces an object as a client would; its status, where given, is kept. */
   put(object: Tree): KubeObject;
+  /** Resolves with the object once it is there and `holds` is true of it. */
+  until(kind: string, namespace: string | undefined, name: string, holds?: (object: KubeObject) => boolean): Promise<KubeObject>;
   remove(kind: string, namespace: string | undefined, name: string): void;
   /** Makes `count` objects of a kind with `bytesEach` of payload each. */
   fill(kind: string, namespace: string, count: number, bytesEach: number): void;
@@ -147,7 +149,7 @@ export async function startKubesim(options: KubesimOptions = {}): Promise<Kubesi
   };
 }
 
-function objectAccess(world: World): Pick<Kubesim, "objects" | "find" | "put" | "remove" | "fill"> {
+function objectAccess(world: World): Pick<Kubesim, "objects" | "find" | "put" | "until" | "remove" | "fill"> {
   const kindNamed = (name: string) => {
     const kind = world.kinds.named(name);
     if (kind === null) throw new TypeError(`kubesim serves no ${name}`);
@@ -168,6 +170,18 @@ function objectAccess(world: World): Pick<Kubesim, "objects" | "find" | "put" | 
     objects: (kind, namespace) => world.store.list(kindNamed(kind), namespace),
     find: (kind, namespace, name) => world.store.find(kindNamed(kind), namespace, name),
     put,
+    until: (kindName, namespace, name, holds = () => true) =>
+      new Promise((resolve) => {
+        const kind = kindNamed(kindName);
+        const look = (): boolean => {
+          const found = world.store.find(kind, namespace, name);
+          if (found === null || !holds(found)) return false;
+          resolve(found);
+          return true;
+        };
+        if (look()) return;
+        const unsubscribe = world.store.subscribe(() => void (look() && unsubscribe()));
+      }),
     remove: (kind, namespace, name) => void world.store.remove(kindNamed(kind), namespace, name),
     fill: (kindName, namespace, count, bytesEach) => {
       const kind = kindNamed(kindName);

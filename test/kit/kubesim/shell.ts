@@ -1,7 +1,8 @@
 // Runs a parsed script against a Process: its streams, files and environment. Commands stream with back-pressure, so hundreds of
 // megabytes pass through `cat` or `sha256sum` without being held. `exit` and a broken pipe travel as exceptions.
 import { BrokenPipe, ExitShell, type Output, type Process } from "./process.ts";
-import { parseShell, ShellSyntax, type Command, type Redirect, type Word } from "./shell-parse.ts";
+import { parseShell, type Command, type Redirect } from "./shell-parse.ts";
+import { ShellSyntax, type Word } from "./shell-words.ts";
 
 /** Rounds that a loop may make without waiting for anything before it lets others run. */
 const roundsBetweenTurns = 100;

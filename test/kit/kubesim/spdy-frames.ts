@@ -14,10 +14,10 @@ const version = 3;
 const frameBytesMax = 1 << 24;
 
 export type Frame =
-  | { readonly kind: "data"; readonly stream: number; readonly isLast: boolean; readonly body: Buffer }
+  | { readonly kind: "payload"; readonly stream: number; readonly isLast: boolean; readonly body: Buffer }
   | { readonly kind: "control"; readonly type: number; readonly flags: number; readonly body: Buffer };
 
-export function dataFrame(stream: number, body: Buffer, isLast: boolean): Buffer {
+export function payloadFrame(stream: number, body: Buffer, isLast: boolean): Buffer {
   const head = Buffer.alloc(headBytes);
   head.writeUInt32BE(stream, 0);
   head.writeUInt8(isLast ? finFlag : 0, 4);
@@ -56,7 +56,7 @@ export async function* framesOf(chunks: AsyncIterable<Buffer>): AsyncGenerator<F
       if (bytes.length < headBytes + length) break;
       const body = Buffer.from(bytes.subarray(headBytes, headBytes + length));
       const flags = bytes[4]!;
-      if ((bytes[0]! & controlBit) === 0) yield { kind: "data", stream: bytes.readUInt32BE(0), isLast: (flags & finFlag) !== 0, body };
+      if ((bytes[0]! & controlBit) === 0) yield { kind: "payload", stream: bytes.readUInt32BE(0), isLast: (flags & finFlag) !== 0, body };
       else yield { kind: "control", type: bytes.readUInt16BE(2), flags, body };
       bytes = bytes.subarray(headBytes + length);
     }

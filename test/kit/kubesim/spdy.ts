@@ -1,7 +1,7 @@
 // The server's side of one SPDY/3.1 transport: accepts the client's streams, answers them, moves their bytes. It runs on any Duplex: an
 // upgraded socket, or a WebSocket that carries SPDY inside. Ends when the transport ends; every stream ends with it.
 import type { Duplex } from "node:stream";
-import { controlFrame, dataFrame, finFlag, frameType, framesOf, wordBody, type Frame } from "./spdy-frames.ts";
+import { controlFrame, payloadFrame, finFlag, frameType, framesOf, wordBody, type Frame } from "./spdy-frames.ts";
 import { HeaderReader, HeaderWriter, type Headers } from "./spdy-headers.ts";
 
 /** Bytes one stream may hold unread before it stops the reading of the transport. */
@@ -41,14 +41,14 @@ export class SpdyStream {
   }
 
   async write(bytes: Buffer): Promise<void> {
-    for (let at = 0; at < bytes.length && !this.#isOutputOver; at += writeBytesMax) await this.#link.send(dataFrame(this.id, bytes.subarray(at, at + writeBytesMax), false));
+    for (let at = 0; at < bytes.length && !this.#isOutputOver; at += writeBytesMax) await this.#link.send(payloadFrame(this.id, bytes.subarray(at, at + writeBytesMax), false));
   }
 
   /** Half-closes towards the client. */
   async finish(): Promise<void> {
     if (this.#isOutputOver) return;
     this.#isOutputOver = true;
-    await this.#link.send(dataFrame(this.id, Buffer.alloc(0), true));
+    await this.#link.send(payloadFrame(this.id, Buffer.alloc(0), true));
   }
 
   async reset(): Promise<void> {
@@ -125,7 +125,7 @@ export class SpdyLink {
   }
 
   async #handle(frame: Frame): Promise<void> {
-    if (frame.kind === "data") {
+    if (frame.kind === "payload") {
       const stream = this.#streams.get(frame.stream);
       await stream?.take(frame.body);
       if (frame.isLast) stream?.endInput();
