@@ -57,9 +57,12 @@ async function serveStream(pod: KubeObject, server: PortServer, stream: SpdyStre
     return;
   }
   const duplex = duplexOf(stream);
-  const closed = new Promise<void>((resolve) => duplex.once("close", () => resolve()));
+  // Once the server has said all, the pair is done, whether or not the client has.
+  const done = new Promise<void>((resolve) => duplex.once("finish", () => resolve()).once("close", () => resolve()));
   server.serve(duplex, pod.metadata.name, port);
-  await closed;
+  await done;
   await stream.finish();
+  stream.endInput();
+  duplex.destroy();
   await errorStream?.finish();
 }
