@@ -19,7 +19,7 @@ export async function readBody(exchange: Exchange, bytesMax: number): Promise<Bu
   return Buffer.concat(chunks);
 }
 
-export function mediaType(exchange: Exchange): string {
+function mediaType(exchange: Exchange): string {
   return (exchange.request.headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase();
 }
 

@@ -97,7 +97,7 @@ export function startControllers(world: World, pods: PodRuntime): () => void {
   let isScheduled = false;
   const reconcileWaiting = (): void => {
     isScheduled = false;
-    for (const [key, { kind, namespace, name }] of [...waiting]) {
+    for (const [key, { kind, namespace, name }] of Array.from(waiting)) {
       waiting.delete(key);
       const object = world.store.find(kind, namespace, name);
       if (object !== null && !world.scope.hasEnded) reconcilers[kind.kind]?.(world, object);

@@ -78,6 +78,7 @@ function emptyNamespace(world: World, kind: Kind, object: KubeObject): KubeObjec
 
 /** Dependents of a gone owner go too, unless another owner is left or they are to be orphaned. */
 function releaseDependents(world: World, owner: KubeObject, propagation: DeleteOptions["propagation"]): void {
+  if (!world.store.hasDependents(owner.metadata.uid)) return;
   for (const kind of world.kinds.all()) {
     for (const dependent of world.store.list(kind, kind.namespaced ? owner.metadata.namespace : undefined)) {
       const references = dependent.metadata.ownerReferences ?? [];

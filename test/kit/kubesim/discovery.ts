@@ -58,7 +58,7 @@ export function resourceList(kinds: KindRegistry, group: string, version: string
 }
 
 /** Groups other than core, with their versions, in the order of the table. */
-export function groupVersions(kinds: KindRegistry): Map<string, string[]> {
+function groupVersions(kinds: KindRegistry): Map<string, string[]> {
   const groups = new Map<string, string[]>();
   for (const { group, version } of [...kinds.all(), ...reviewKinds]) {
     if (group === "") continue;

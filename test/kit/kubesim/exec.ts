@@ -20,7 +20,7 @@ export interface ExecOrder {
 }
 
 /** What a carrier brings. `resizes` are the messages of the resize stream. */
-export interface ExecStreams {
+interface ExecStreams {
   readonly stdin: AsyncIterable<Buffer>;
   readonly out: Output;
   readonly err: Output;

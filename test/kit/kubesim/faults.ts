@@ -4,7 +4,7 @@ import type { Exchange, Bend } from "./reply.ts";
 import { StatusError, statusOf } from "./status.ts";
 import { pause, type Clock } from "../../../shared/kit/clock.ts";
 
-export interface FaultMatch {
+interface FaultMatch {
   readonly method?: string;
   /** Verb as the audit says it: get, list, watch, create, ... */
   readonly verb?: string;
@@ -13,7 +13,7 @@ export interface FaultMatch {
   readonly path?: RegExp;
 }
 
-export type FaultAction =
+type FaultAction =
   | { readonly kind: "status"; readonly code: number; readonly message?: string; readonly reason?: string; readonly retryAfterS?: number; readonly headers?: Readonly<Record<string, string>>; readonly text?: string }
   | { readonly kind: "delay"; readonly delayMs: number }
   /** Takes the request and never answers. */

@@ -77,7 +77,7 @@ function parseRow(row: string): Kind {
   };
 }
 
-export const builtInKinds: readonly Kind[] = table.trim().split("\n").map(parseRow);
+const builtInKinds: readonly Kind[] = table.trim().split("\n").map(parseRow);
 
 export const groupVersionOf = (kind: Pick<Kind, "group" | "version">): string => (kind.group === "" ? kind.version : `${kind.group}/${kind.version}`);
 

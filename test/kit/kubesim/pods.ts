@@ -114,7 +114,7 @@ export class PodRuntime {
   }
 
   stopAll(): void {
-    for (const runs of [...this.#running.values()]) if (runs[0] !== undefined) this.stop(runs[0].pod);
+    for (const runs of Array.from(this.#running.values())) if (runs[0] !== undefined) this.stop(runs[0].pod);
   }
 
   #newRun(pod: KubeObject, spec: Tree): ContainerRun {
@@ -205,7 +205,7 @@ export async function exitCodeOf(run: () => Promise<number>): Promise<number> {
   }
 }
 
-export const isJobPod = (pod: KubeObject): boolean => (pod.metadata.ownerReferences ?? []).some((owner) => owner.kind === "Job");
+const isJobPod = (pod: KubeObject): boolean => (pod.metadata.ownerReferences ?? []).some((owner) => owner.kind === "Job");
 
 async function* noInput(): AsyncGenerator<Buffer> {
   // a container without stdin reads the end at once

@@ -14,7 +14,7 @@ export interface ResourceRoute {
   readonly isWatchPath: boolean;
 }
 
-export type Route = ResourceRoute | { readonly shape: "review"; readonly kind: ReviewKind; readonly namespace: string | undefined };
+type Route = ResourceRoute | { readonly shape: "review"; readonly kind: ReviewKind; readonly namespace: string | undefined };
 
 export function routeOf(path: string, kinds: KindRegistry): Route | null {
   const parts = path.split("/").slice(1);

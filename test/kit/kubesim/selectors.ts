@@ -50,7 +50,7 @@ function holds(requirement: Requirement, labels: Readonly<Record<string, string>
   }
 }
 
-export function labelPredicate(source: string): Predicate {
+function labelPredicate(source: string): Predicate {
   const requirements = parseLabelSelector(source);
   return (object) => requirements.every((requirement) => holds(requirement, object.metadata.labels ?? {}));
 }
@@ -73,7 +73,7 @@ function fieldText(object: KubeObject, field: string): string {
   return value === undefined || value === null ? "" : String(value);
 }
 
-export function fieldPredicate(source: string, kind: string): Predicate {
+function fieldPredicate(source: string, kind: string): Predicate {
   const allowed = ["metadata.name", "metadata.namespace", ...(fieldsOfKind[kind] ?? [])];
   const terms = source.split(",").filter((term) => term.trim() !== "");
   const checks = terms.map((term): Predicate => {

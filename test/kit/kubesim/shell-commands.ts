@@ -218,7 +218,7 @@ export const commands: Readonly<Record<string, Program>> = {
   rm: async (words, process) => {
     for (const name of operands(words)) {
       const path = resolved(name, process);
-      for (const file of [...process.files.keys()]) if (file === path || file.startsWith(`${path}/`)) process.files.delete(file);
+      for (const file of Array.from(process.files.keys())) if (file === path || file.startsWith(`${path}/`)) process.files.delete(file);
     }
     return 0;
   },

@@ -4,7 +4,7 @@ import { request as plainRequest, type IncomingMessage } from "node:http";
 import { request as secureRequest } from "node:https";
 import { isTree, type Tree } from "./tree.ts";
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: IncomingMessage["headers"];
   readonly text: string;
@@ -12,7 +12,7 @@ export interface Answer {
   readonly body: Tree;
 }
 
-export interface Sending {
+interface Sending {
   readonly headers?: Readonly<Record<string, string | string[]>>;
   readonly body?: string;
 }
@@ -28,7 +28,7 @@ export interface Speaker {
   delete(path: string, body?: Tree): Promise<Answer>;
 }
 
-export interface SpeakerOptions {
+interface SpeakerOptions {
   readonly token?: string;
   readonly caPem?: string;
 }

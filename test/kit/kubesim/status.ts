@@ -21,13 +21,13 @@ const reasons: Readonly<Record<number, string>> = {
 };
 
 /** The name of a resource type as messages say it: `pods` or `deployments.apps`. */
-export interface ResourceName {
+interface ResourceName {
   readonly group: string;
   readonly plural: string;
   readonly kind: string;
 }
 
-export const qualifiedName = (resource: Pick<ResourceName, "group" | "plural">): string =>
+const qualifiedName = (resource: Pick<ResourceName, "group" | "plural">): string =>
   resource.group === "" ? resource.plural : `${resource.plural}.${resource.group}`;
 
 export interface Cause extends Tree {

@@ -15,7 +15,7 @@ export interface StoreEvent {
   readonly previous: KubeObject | null;
 }
 
-export type EventListener = (event: StoreEvent) => void;
+type EventListener = (event: StoreEvent) => void;
 
 /** Events kept for watches that come back; older ones answer 410, as an API server's watch cache does. */
 const historyEventsMax = 20_000;
@@ -29,6 +29,8 @@ export class ObjectStore {
   readonly #random: Random;
   readonly #shelves = new Map<string, Map<string, KubeObject>>();
   readonly #listeners = new Set<EventListener>();
+  /** Owner uid to the number of references to it, so that deleting what owns nothing costs nothing. */
+  readonly #dependents = new Map<string, number>();
   #history: StoreEvent[] = [];
   #revision = 1;
   #forgotten = 0;
@@ -72,8 +74,9 @@ export class ObjectStore {
       .map((key) => shelf.get(key)!);
   }
 
-  everything(): { kindKey: string; object: KubeObject }[] {
-    return [...this.#shelves].flatMap(([kindKey, shelf]) => [...shelf.values()].map((object) => ({ kindKey, object })));
+  /** Whether any object names this uid as an owner. */
+  hasDependents(uid: string): boolean {
+    return this.#dependents.has(uid);
   }
 
   /** Gives the object its uid, times and revision, and keeps it. */
@@ -162,13 +165,23 @@ export class ObjectStore {
     return String(this.#revision);
   }
 
+  #countOwners(object: KubeObject | null, step: 1 | -1): void {
+    for (const { uid } of object?.metadata.ownerReferences ?? []) {
+      const count = (this.#dependents.get(uid) ?? 0) + step;
+      if (count > 0) this.#dependents.set(uid, count);
+      else this.#dependents.delete(uid);
+    }
+  }
+
   #publish(event: Omit<StoreEvent, "revision">): void {
+    this.#countOwners(event.previous, -1);
+    if (event.type !== "DELETED") this.#countOwners(event.object, 1);
     const whole = { ...event, revision: Number(event.object.metadata.resourceVersion) };
     this.#history.push(whole);
     if (this.#history.length > historyEventsMax) {
       const half = this.#history.splice(0, historyEventsMax / 2);
       this.#forgotten = half.at(-1)!.revision;
     }
-    for (const listener of [...this.#listeners]) listener(whole);
+    for (const listener of Array.from(this.#listeners)) listener(whole);
   }
 }

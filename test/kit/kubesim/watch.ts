@@ -19,7 +19,7 @@ interface Sight {
 }
 
 /** How an event looks to a watch with a selection; null when it does not touch it. */
-export function sightOf(event: StoreEvent, matches: Predicate): Sight | null {
+function sightOf(event: StoreEvent, matches: Predicate): Sight | null {
   const isIn = event.type !== "DELETED" && matches(event.object);
   const wasIn = event.previous !== null && matches(event.previous);
   if (isIn) return { type: wasIn ? "MODIFIED" : "ADDED", object: event.object };

@@ -7,7 +7,7 @@ import type { World } from "./world.ts";
 
 const revisionNote = "deployment.kubernetes.io/revision";
 
-export const ownerReference = (owner: KubeObject): OwnerReference => ({ apiVersion: owner.apiVersion, kind: owner.kind, name: owner.metadata.name, uid: owner.metadata.uid, controller: true, blockOwnerDeletion: true });
+const ownerReference = (owner: KubeObject): OwnerReference => ({ apiVersion: owner.apiVersion, kind: owner.kind, name: owner.metadata.name, uid: owner.metadata.uid, controller: true, blockOwnerDeletion: true });
 
 export function ownedBy(world: World, kind: Kind, owner: KubeObject): KubeObject[] {
   return world.store.list(kind, owner.metadata.namespace).filter((object) => (object.metadata.ownerReferences ?? []).some((reference) => reference.uid === owner.metadata.uid));
