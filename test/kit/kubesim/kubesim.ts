@@ -30,7 +30,7 @@ export interface KubesimOptions {
   readonly host?: string;
   /** PEM; without it kubesim speaks plain HTTP. `ca` goes into the kubeconfig. */
   readonly tls?: { readonly cert: string; readonly key: string; readonly ca?: string };
-  /** Bearer tokens and who they are; a bare name is a member of system:masters. Without it every token is taken. */
+  /** Bearer tokens and who they are; a bare name is a member of system:masters. Without it every token is taken. kubectl sends tokens over TLS only. */
   readonly tokens?: Readonly<Record<string, string | User>>;
   readonly nodes?: readonly string[];
   readonly seed?: number;
