@@ -3,7 +3,7 @@
 import type { Fault } from "../kit/errors.ts";
 import type { CodeName } from "../wire/codes.ts";
 import type { ResponseHead } from "../wire/message.ts";
-import type { Effect } from "../mux/mux.ts";
+import type { Effect } from "../mux/effects.ts";
 import type { Link } from "./link.ts";
 import { reasonOf } from "./reason.ts";
 

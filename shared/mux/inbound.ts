@@ -88,7 +88,7 @@ export class Inbound {
     if (mux.role !== "agent") throw misplaced("LIVE comes from the relay only");
     const live = parseLive(payload);
     const named = new Set(live.openIds);
-    for (const stream of [...mux.streams.values()]) {
+    for (const stream of mux.streams.values()) {
       if (stream.id > live.greatestId || named.has(stream.id)) stream.missedLives = 0;
       else {
         stream.missedLives += 1;
@@ -105,7 +105,7 @@ export class Inbound {
     mux.dropUnsent();
     if (mux.role === "relay") {
       // The agent never saw these: their owners may open them again elsewhere.
-      for (const stream of [...mux.streams.values()]) if (stream.id > bye.greatestId) mux.endStream(stream, "draining", "", false);
+      for (const stream of mux.streams.values()) if (stream.id > bye.greatestId) mux.endStream(stream, "draining", "", false);
     }
     mux.effect({ kind: "bye", bye });
   }

@@ -1,52 +1,21 @@
 // The multiplexer: many streams and letters over one ordered pipe of messages. A pure machine: inputs are methods, outputs wait in effects() and
 // nextMessage(). Promises: order inside a stream, credit per stream, a cap on what is under way, control first, then small, then fair by
-// octets; hostile input costs bounded memory and ends in one "fail" effect. PROTOCOL.md; receiving is in inbound.ts.
+// octets; hostile input costs bounded memory and ends in one "fail" effect. PROTOCOL.md; receiving is in inbound.ts, sending in outbound.ts.
 import { invariant } from "../kit/assert.ts";
 import { Fault } from "../kit/errors.ts";
 import type { CodeName } from "../wire/codes.ts";
-import { FRAME_TYPES, MORE } from "../wire/frame.ts";
-import { ackAfterBytes, ackAfterMs, creditLinkBytesMax, frameBytesMax, frameBytesShared, liveEveryMs, streamQueueBytesMax, streamQueueHighBytes, streamsPerLinkMax } from "../wire/limits.ts";
-import { encodeHead, encodeLetterHead, encodeOpen, type LetterStatus, type RequestHead, type ResponseHead } from "../wire/message.ts";
+import { ackAfterMs, creditLinkBytesMax, frameBytesMax, liveEveryMs, streamQueueBytesMax, streamQueueHighBytes, streamsPerLinkMax } from "../wire/limits.ts";
+import { encodeHead, encodeOpen, type LetterStatus, type RequestHead, type ResponseHead } from "../wire/message.ts";
 import { Control } from "./control.ts";
 import { GrowthBudget } from "./credit.ts";
 import type { Effect, StreamId } from "./effects.ts";
 import { Inbound } from "./inbound.ts";
 import { Keepalive } from "./keepalive.ts";
-import { LetterLane, LettersIn, LettersOut, type LetterTotals, type OfferedLetter } from "./letters.ts";
-import { FIN_PAYLOAD, Outbound } from "./outbound.ts";
-import type { Pacer } from "./pacer-type.ts";
+import { LettersIn, LettersOut, type LetterTotals, type OfferedLetter } from "./letters.ts";
+import { Outbound } from "./outbound.ts";
 import { Scheduler } from "./scheduler.ts";
+import type { MuxRole, MuxSettings, MuxStats } from "./settings.ts";
 import { MuxStream } from "./stream.ts";
-
-export type { Effect, StreamId } from "./effects.ts";
-export type MuxRole = "relay" | "agent";
-
-export interface MuxSettings {
-  readonly role: MuxRole;
-  /** May hand out uninitialised memory. */
-  readonly allocate: (octets: number) => Uint8Array;
-  readonly peerStartCredit: number;
-  readonly ownStartCredit: number;
-  readonly peerLetterCredit: LetterTotals;
-  readonly ownLetterCredit: LetterTotals;
-  readonly random: () => number;
-  readonly wallMs: () => number;
-  readonly pacer: Pacer;
-}
-
-/** A frame smaller than this is not worth its head when more could leave a moment later. */
-const frameWorthBytes = 1_024;
-
-export interface MuxStats {
-  readonly openStreams: number;
-  readonly octetsOut: number;
-  readonly inFlightOctets: number;
-  readonly decodedOctets: number;
-  readonly lateFrames: number;
-  readonly capOctets: number;
-  readonly roundTripMs: number;
-  readonly grownOctets: number;
-}
 
 export class Mux {
   readonly role: MuxRole;
@@ -58,10 +27,8 @@ export class Mux {
   readonly scheduler = new Scheduler();
   readonly keepalive: Keepalive;
   readonly budget = new GrowthBudget(creditLinkBytesMax);
-  readonly #outbound = new Outbound();
+  readonly #outbound: Outbound;
   readonly #inbound: Inbound;
-  /** Relay: OPEN records that have not left, in the order of their ids. */
-  readonly #opens: MuxStream[] = [];
   #lastId = 0;
   /** Greatest id whose OPEN has left (relay) or came (agent). */
   greatestId = 0;
@@ -84,6 +51,7 @@ export class Mux {
     this.lettersIn = new LettersIn(settings.ownLetterCredit);
     this.keepalive = new Keepalive(settings.role === "relay", settings.random, nowMs);
     this.#inbound = new Inbound(this);
+    this.#outbound = new Outbound(this);
   }
 
   // --- streams
@@ -98,7 +66,7 @@ export class Mux {
     this.#lastId += 1;
     const stream = this.addStream(this.#lastId, head.flags.interactive);
     stream.record = record;
-    this.#opens.push(stream);
+    this.#outbound.queueOpen(stream);
     this.awaitedHeads += 1;
     return stream.id;
   }
@@ -117,7 +85,7 @@ export class Mux {
     invariant(this.role === "agent" && !stream.hasResponded, "the agent answers each stream once");
     stream.record = encodeHead(head);
     stream.hasResponded = true;
-    this.#wake(stream);
+    this.wake(stream);
   }
 
   /** False: enough is queued, go on at "writable". The chunk is the mux's until it has left. */
@@ -127,7 +95,7 @@ export class Mux {
     invariant(!stream.wantsFin, "nothing is written behind the end");
     invariant(stream.queuedOctets === 0 || stream.queuedOctets + chunk.length <= streamQueueBytesMax, "a writer stops when it is told to");
     stream.push(chunk, this.nowMs);
-    this.#wake(stream);
+    this.wake(stream);
     if (stream.queuedOctets <= streamQueueHighBytes) return true;
     stream.wantsWritable = true;
     return false;
@@ -137,7 +105,7 @@ export class Mux {
     const stream = this.streams.get(id);
     if (stream === undefined || stream.wantsFin || stream.state === "localDone") return;
     stream.wantsFin = true;
-    this.#wake(stream);
+    this.wake(stream);
   }
 
   /** Asks the peer to end its direction. */
@@ -159,8 +127,7 @@ export class Mux {
 
   removeStream(stream: MuxStream): void {
     if (this.role === "relay" && stream.headParts !== null) this.awaitedHeads -= 1;
-    const at = stream.record !== null && this.role === "relay" ? this.#opens.indexOf(stream) : -1;
-    if (at !== -1) this.#opens.splice(at, 1);
+    if (this.role === "relay" && stream.record !== null) this.#outbound.withdrawOpen(stream);
     stream.drop();
     this.control.credits.delete(stream);
     this.control.stops.delete(stream.id);
@@ -250,7 +217,7 @@ export class Mux {
   /** After BYE: OPENs that have not left never will, nor letters. */
   dropUnsent(): void {
     this.lettersOut.drop();
-    for (const stream of this.#opens.splice(0)) {
+    for (const stream of this.#outbound.takeOpens()) {
       if (stream.recordSent > 0) this.control.resets.set(stream.id, { code: "draining", reason: "" });
       this.endStream(stream, "draining", "", true);
     }
@@ -284,98 +251,9 @@ export class Mux {
   /** The next message to send, or null when nothing may leave now. */
   nextMessage(nowMs: number, socketBufferedOctets: number): Uint8Array | null {
     this.nowMs = nowMs;
-    const out = this.#outbound;
-    if (this.control.isDue(this.lettersIn)) this.control.emit(out.add, this.lettersIn, this.settings.wallMs);
-    this.#fill(out, nowMs, socketBufferedOctets);
-    const isAckDue = this.control.unackedOctets >= ackAfterBytes || nowMs >= this.#ackDueMs;
-    if (!out.isEmpty || isAckDue) this.control.emitAck(out.add);
+    const message = this.#outbound.nextMessage(nowMs, socketBufferedOctets, nowMs >= this.#ackDueMs);
     if (this.control.unackedOctets === 0) this.#ackDueMs = Infinity;
-    if (out.isEmpty) return null;
-    const message = out.build(this.settings.allocate);
-    this.octetsOut += message.length;
     return message;
-  }
-
-  octetsOut = 0;
-
-  #fill(out: Outbound, nowMs: number, socketBufferedOctets: number): void {
-    if (this.hasFailed) return;
-    this.#fillOpens(out);
-    const { pacer } = this.settings;
-    const target = pacer.messageOctetsMax();
-    let allowance = pacer.allowance(nowMs);
-    while (out.octets < target && this.scheduler.waiting > 0) {
-      if (allowance <= 0) return;
-      const frameMax = Math.min(this.scheduler.waiting > 1 ? frameBytesShared : frameBytesMax, pacer.frameOctetsMax(), allowance);
-      const member = this.scheduler.pick(frameMax)!;
-      const octets = member instanceof LetterLane ? this.#fillLetter(out, member, frameMax) : this.#fillStream(out, member as MuxStream, frameMax, nowMs);
-      if (octets === 0) continue;
-      allowance -= octets;
-      this.sentOctets += octets;
-      pacer.sent(octets, nowMs, socketBufferedOctets === 0);
-      if (allowance < frameWorthBytes) return;
-    }
-    if (allowance > 0 && this.scheduler.waiting === 0) pacer.idle(this.#hasBlocked ? "no-credit" : "nothing-to-send", nowMs);
-  }
-
-  #hasBlocked = false;
-
-  #fillOpens(out: Outbound): void {
-    while (this.#opens.length > 0 && !this.hasSaidBye) {
-      const stream = this.#opens[0]!;
-      this.greatestId = stream.id;
-      if (!this.#fillRecord(out, stream, FRAME_TYPES.OPEN)) return;
-      this.#opens.shift();
-      this.#wake(stream);
-    }
-  }
-
-  /** Sends an OPEN or HEAD record, in parts when it is long; true when it is out. */
-  #fillRecord(out: Outbound, stream: MuxStream, type: number): boolean {
-    const record = stream.record!;
-    for (;;) {
-      const part = record.subarray(stream.recordSent, stream.recordSent + frameBytesMax);
-      stream.recordSent += part.length;
-      const isLast = stream.recordSent === record.length;
-      const hasRoom = out.add(isLast ? type : type | MORE, stream.id, part);
-      if (isLast) {
-        stream.record = null;
-        return true;
-      }
-      if (!hasRoom) return false;
-    }
-  }
-
-  #fillStream(out: Outbound, stream: MuxStream, frameMax: number, nowMs: number): number {
-    if (!this.streams.has(stream.id)) return 0;
-    if (stream.record !== null && (this.role === "relay" || !this.#fillRecord(out, stream, FRAME_TYPES.HEAD))) {
-      if (this.role === "agent") this.#wake(stream);
-      return 0;
-    }
-    const asInteractive = stream.goesFirst;
-    const octets = Math.min(frameMax, stream.out.available, stream.queuedOctets);
-    let sent = 0;
-    if (octets > 0) {
-      const part = stream.shift(octets);
-      sent = part.length;
-      stream.sentBody(sent, nowMs);
-      out.add(FRAME_TYPES.BODY, stream.id, part);
-      this.scheduler.sent(sent, asInteractive);
-      if (stream.wantsWritable && stream.queuedOctets <= streamQueueHighBytes / 2) {
-        stream.wantsWritable = false;
-        this.effect({ kind: "writable", id: stream.id });
-      }
-    }
-    if (stream.queuedOctets === 0 && stream.wantsFin) this.#fillFin(out, stream);
-    else this.#wake(stream);
-    this.#hasBlocked = stream.queuedOctets > 0 && stream.out.available === 0;
-    return sent;
-  }
-
-  #fillFin(out: Outbound, stream: MuxStream): void {
-    stream.wantsFin = false;
-    out.add(FRAME_TYPES.FIN, stream.id, FIN_PAYLOAD);
-    if (stream.move("sendFin") === "closed") this.closeStream(stream);
   }
 
   closeStream(stream: MuxStream): void {
@@ -383,21 +261,8 @@ export class Mux {
     this.effect({ kind: "closed", id: stream.id });
   }
 
-  #fillLetter(out: Outbound, lane: LetterLane, frameMax: number): number {
-    const letter = this.lettersOut.shift(lane, Math.min(frameMax, lane.quantum));
-    if (letter === null) return 0;
-    out.addParts(FRAME_TYPES.LETTER, 0, encodeLetterHead(letter.number, letter.offset, letter.total), letter.chunk);
-    this.scheduler.sent(letter.chunk.length, false);
-    if (lane.waiting.length > 0) this.scheduler.wake(lane, lane.name === "control");
-    return letter.chunk.length;
-  }
-
   /** Puts a stream in line when it has something that may leave. */
   wake(stream: MuxStream): void {
-    this.#wake(stream);
-  }
-
-  #wake(stream: MuxStream): void {
     if (stream.isQueued || !stream.hasWork || (this.role === "relay" && stream.record !== null)) return;
     this.scheduler.wake(stream, stream.goesFirst);
   }
@@ -418,7 +283,7 @@ export class Mux {
     const { pacer } = this.settings;
     return {
       openStreams: this.streams.size,
-      octetsOut: this.octetsOut,
+      octetsOut: this.#outbound.octets,
       inFlightOctets: this.sentOctets - this.peerAckedOctets,
       decodedOctets: this.control.decodedOctets,
       lateFrames: this.#inbound.lateFrames,

@@ -1,67 +1,148 @@
-// A message while it is put together: frames are noted first and copied once, when the size is known. Reused for every message of a link, so a
-// small request costs one allocation: the message itself. Pure.
-import { frameHeadSize, writeFrameHead } from "../wire/frame.ts";
-import { messageBytesTarget } from "../wire/limits.ts";
+// The sending half of the mux: fills one message after the other. Control first, then new streams' heads, then whoever's turn it is, within the
+// allowance of the pacer and the credit of each stream. Decides nothing about time and holds no octets of its own. Pure; receiving is in inbound.ts.
+import { FRAME_TYPES, MORE } from "../wire/frame.ts";
+import { ackAfterBytes, frameBytesMax, frameBytesShared, streamQueueHighBytes } from "../wire/limits.ts";
+import { encodeLetterHead } from "../wire/message.ts";
+import { LetterLane } from "./letters.ts";
+import { FIN_PAYLOAD, MessageBuilder } from "./message-builder.ts";
+import type { Mux } from "./mux.ts";
+import type { MuxStream } from "./stream.ts";
+
+/** A frame smaller than this is not worth its head when more could leave a moment later. */
+const frameWorthBytes = 1_024;
 
 export class Outbound {
-  /** Octets of the message so far. */
+  /** Octets of all messages so far. */
   octets = 0;
-  #count = 0;
-  readonly #types: number[] = [];
-  readonly #streams: number[] = [];
-  readonly #heads: (Uint8Array | null)[] = [];
-  readonly #bodies: Uint8Array[] = [];
+  readonly #mux: Mux;
+  readonly #builder = new MessageBuilder();
+  /** Relay: streams whose OPEN record has not left whole, in the order of their ids. */
+  readonly #opens: MuxStream[] = [];
+  #lacksCredit = false;
 
-  get isEmpty(): boolean {
-    return this.#count === 0;
+  constructor(mux: Mux) {
+    this.#mux = mux;
   }
 
-  /** Adds a frame; false when the message has reached its target size. */
-  readonly add = (type: number, stream: number, payload: Uint8Array): boolean => this.addParts(type, stream, null, payload);
-
-  /** A frame whose payload is two parts (a LETTER's numbers and its octets). */
-  addParts(type: number, stream: number, head: Uint8Array | null, body: Uint8Array): boolean {
-    const at = this.#count;
-    this.#types[at] = type;
-    this.#streams[at] = stream;
-    this.#heads[at] = head;
-    this.#bodies[at] = body;
-    this.#count = at + 1;
-    const length = (head === null ? 0 : head.length) + body.length;
-    this.octets += frameHeadSize(stream, length) + length;
-    return this.octets < messageBytesTarget;
+  queueOpen(stream: MuxStream): void {
+    this.#opens.push(stream);
   }
 
-  build(allocate: (octets: number) => Uint8Array): Uint8Array {
-    const out = allocate(this.octets);
-    let at = 0;
-    for (let index = 0; index < this.#count; index += 1) {
-      const head = this.#heads[index]!;
-      const body = this.#bodies[index]!;
-      const headLength = head === null ? 0 : head.length;
-      at = writeFrameHead(out, at, this.#types[index]!, this.#streams[index]!, headLength + body.length);
-      if (head !== null) out.set(head, at);
-      at += headLength;
-      copy(body, out, at);
-      at += body.length;
-      this.#bodies[index] = EMPTY; // the chunk may be large: do not keep it until the next message
-      this.#heads[index] = null;
+  withdrawOpen(stream: MuxStream): void {
+    const at = this.#opens.indexOf(stream);
+    if (at !== -1) this.#opens.splice(at, 1);
+  }
+
+  /** Streams whose OPEN has not left whole; they are no longer waiting to be sent. */
+  takeOpens(): MuxStream[] {
+    return this.#opens.splice(0);
+  }
+
+  /** The next message, or null when nothing may leave now. `isAckDue`: an ACK may not wait for other traffic any longer. */
+  nextMessage(nowMs: number, socketBufferedOctets: number, isAckDue: boolean): Uint8Array | null {
+    const mux = this.#mux;
+    const { control } = mux;
+    const builder = this.#builder;
+    if (control.isDue(mux.lettersIn)) control.emit(builder.add, mux.lettersIn, mux.settings.wallMs);
+    if (!mux.hasFailed) this.#fill(nowMs, socketBufferedOctets);
+    if (!builder.isEmpty || isAckDue || control.unackedOctets >= ackAfterBytes) control.emitAck(builder.add);
+    if (builder.isEmpty) return null;
+    const message = builder.build(mux.settings.allocate);
+    this.octets += message.length;
+    return message;
+  }
+
+  #fill(nowMs: number, socketBufferedOctets: number): void {
+    this.#fillOpens();
+    const mux = this.#mux;
+    const { scheduler } = mux;
+    const { pacer } = mux.settings;
+    const target = pacer.messageOctetsMax();
+    let allowance = pacer.allowance(nowMs);
+    while (this.#builder.octets < target && scheduler.waiting > 0) {
+      if (allowance <= 0) return;
+      const frameMax = Math.min(scheduler.waiting > 1 ? frameBytesShared : frameBytesMax, pacer.frameOctetsMax(), allowance);
+      const member = scheduler.pick(frameMax)!;
+      const octets = member instanceof LetterLane ? this.#fillLetter(member, frameMax) : this.#fillStream(member as MuxStream, frameMax, nowMs);
+      if (octets === 0) continue;
+      allowance -= octets;
+      mux.sentOctets += octets;
+      pacer.sent(octets, nowMs, socketBufferedOctets === 0);
+      if (allowance < frameWorthBytes) return;
     }
-    this.#count = 0;
-    this.octets = 0;
-    return out;
+    if (allowance > 0 && scheduler.waiting === 0) pacer.idle(this.#lacksCredit ? "no-credit" : "nothing-to-send", nowMs);
+  }
+
+  #fillOpens(): void {
+    const mux = this.#mux;
+    while (this.#opens.length > 0 && !mux.hasSaidBye) {
+      const stream = this.#opens[0]!;
+      mux.greatestId = stream.id;
+      if (!this.#fillRecord(stream, FRAME_TYPES.OPEN)) return;
+      this.#opens.shift();
+      mux.wake(stream);
+    }
+  }
+
+  /** Sends an OPEN or HEAD record, in parts when it is long; true when it is out. */
+  #fillRecord(stream: MuxStream, type: number): boolean {
+    const record = stream.record!;
+    for (;;) {
+      const part = record.subarray(stream.recordSent, stream.recordSent + frameBytesMax);
+      stream.recordSent += part.length;
+      const isLast = stream.recordSent === record.length;
+      const hasRoom = this.#builder.add(isLast ? type : type | MORE, stream.id, part);
+      if (isLast) {
+        stream.record = null;
+        return true;
+      }
+      if (!hasRoom) return false;
+    }
+  }
+
+  /** Octets of BODY that were put into the message. */
+  #fillStream(stream: MuxStream, frameMax: number, nowMs: number): number {
+    const mux = this.#mux;
+    if (!mux.streams.has(stream.id)) return 0;
+    if (stream.record !== null && (mux.role === "relay" || !this.#fillRecord(stream, FRAME_TYPES.HEAD))) {
+      if (mux.role === "agent") mux.wake(stream);
+      return 0;
+    }
+    const sent = this.#fillBody(stream, frameMax, nowMs);
+    if (stream.queuedOctets === 0 && stream.wantsFin) this.#fillFin(stream);
+    else mux.wake(stream);
+    this.#lacksCredit = stream.queuedOctets > 0 && stream.out.available === 0;
+    return sent;
+  }
+
+  #fillBody(stream: MuxStream, frameMax: number, nowMs: number): number {
+    const octets = Math.min(frameMax, stream.out.available, stream.queuedOctets);
+    if (octets === 0) return 0;
+    const asInteractive = stream.goesFirst;
+    const part = stream.shift(octets);
+    stream.sentBody(part.length, nowMs);
+    this.#builder.add(FRAME_TYPES.BODY, stream.id, part);
+    this.#mux.scheduler.sent(part.length, asInteractive);
+    if (stream.wantsWritable && stream.queuedOctets <= streamQueueHighBytes / 2) {
+      stream.wantsWritable = false;
+      this.#mux.effect({ kind: "writable", id: stream.id });
+    }
+    return part.length;
+  }
+
+  #fillFin(stream: MuxStream): void {
+    stream.wantsFin = false;
+    this.#builder.add(FRAME_TYPES.FIN, stream.id, FIN_PAYLOAD);
+    if (stream.move("sendFin") === "closed") this.#mux.closeStream(stream);
+  }
+
+  #fillLetter(lane: LetterLane, frameMax: number): number {
+    const mux = this.#mux;
+    const letter = mux.lettersOut.shift(lane, Math.min(frameMax, lane.quantum));
+    if (letter === null) return 0;
+    this.#builder.addParts(FRAME_TYPES.LETTER, 0, encodeLetterHead(letter.number, letter.offset, letter.total), letter.chunk);
+    mux.scheduler.sent(letter.chunk.length, false);
+    if (lane.waiting.length > 0) mux.scheduler.wake(lane, lane.name === "control");
+    return letter.chunk.length;
   }
 }
-
-const EMPTY = new Uint8Array(0);
-
-/** Below some dozen octets a loop beats the call into the engine's copy. */
-function copy(from: Uint8Array, to: Uint8Array, at: number): void {
-  if (from.length > 32) {
-    to.set(from, at);
-    return;
-  }
-  for (let index = 0; index < from.length; index += 1) to[at + index] = from[index]!;
-}
-
-export const FIN_PAYLOAD = EMPTY;

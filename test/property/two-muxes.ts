@@ -1,7 +1,9 @@
 // Two muxes on a simulated link: virtual time, a delay each way, an optional rate, stalls and cuts; messages arrive whole and in order, as a
 // WebSocket gives them. Deterministic from its seed. Used by the mux's property tests.
 import { FixedPacer, type Pacer } from "../../shared/mux/pacer-type.ts";
-import { Mux, type Effect, type MuxRole } from "../../shared/mux/mux.ts";
+import type { Effect } from "../../shared/mux/effects.ts";
+import { Mux } from "../../shared/mux/mux.ts";
+import type { MuxRole } from "../../shared/mux/settings.ts";
 import { seededRandom } from "../../shared/kit/random.ts";
 
 export interface LinkShape {
