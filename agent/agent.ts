@@ -1,9 +1,7 @@
 // The agent put together: folder, cluster access, one link at a time, letters, commands, reports. The only place where its rooms meet. Start takes up what an
 // earlier run left; stop says BYE, lets requests finish for a while, leaves claims to the next start, closes the store last.
 import { statfsSync } from "node:fs";
-import type { Pool } from "undici";
 import { systemClock, type Clock } from "../shared/kit/clock.ts";
-import { noProxySettings, parseProxySettings, undiciConnector, dial, type ProxySettings } from "../shared/kit/dial.ts";
 import { asFault, Fault } from "../shared/kit/errors.ts";
 import { matchCode } from "../shared/kit/keys.ts";
 import type { Logger } from "../shared/kit/log.ts";
@@ -13,16 +11,18 @@ import type { Courier } from "../shared/outbox/courier.ts";
 import { agentHandshake, type AgentHandshakeResult } from "../shared/link/handshake.ts";
 import type { FrameSocket } from "../shared/link/frame-socket.ts";
 import type { Link, LinkEnd } from "../shared/link/link.ts";
+import { openCluster, proxyOf, type Cluster } from "./cluster.ts";
 import { makeCatalog } from "./command/catalog.ts";
 import { Runner } from "./command/runner.ts";
 import type { AgentSettings } from "./config.ts";
 import { openRelaySocket, untilLinked } from "./dial.ts";
 import { askToJoin, boot } from "./enrol.ts";
 import { recordOf, type AgentFolder, type RelayRecord } from "./folder.ts";
-import { openKubeAccess, type KubeAccess } from "./kube/access.ts";
 import { clusterFacts } from "./kube/facts.ts";
 import { KubeObjects } from "./kube/objects.ts";
-import { openKubePool, refuseStream, serveKubeRequest } from "./kube/proxy.ts";
+import { serveKubeRequest } from "./kube/exchange.ts";
+import { serveThroughLibrary } from "./kube/library-exchange.ts";
+import { refuseStream } from "./kube/proxy.ts";
 import { serveKubeUpgrade } from "./kube/upgrade.ts";
 import { LetterDesk } from "./letter-desk.ts";
 import { serveHealth, serveStatus, type AgentStatus } from "./local.ts";
@@ -31,25 +31,8 @@ import { SiteClock, thisMachine, type ClockRecord } from "./site-clock.ts";
 import { SiteStanding } from "./standing.ts";
 import { Reporter } from "./status/reporter.ts";
 
-const kubeDialMs = 10_000;
 /** An agent that waits for approval dials again after this (ms): the socket may have died without a word. */
 const waitingMs = 60_000;
-
-export function proxyOf(settings: AgentSettings): ProxySettings {
-  return parseProxySettings({ httpProxy: settings.httpProxy, httpsProxy: settings.httpsProxy, noProxy: settings.noProxy });
-}
-
-/** The cluster, its pool and a dialler for upgrades: all three go to the one API server and nowhere else, and never through the proxy of the way out. */
-export async function openCluster(settings: AgentSettings): Promise<{ access: KubeAccess; pool: Pool; dialKube: (signal: AbortSignal) => ReturnType<typeof dial> }> {
-  const access = await openKubeAccess({ kubeconfig: settings.kubeconfig === "" ? null : settings.kubeconfig, serviceHost: settings.serviceHost, servicePort: settings.servicePort, clock: systemClock });
-  const tls = (): Parameters<typeof dial>[0]["tls"] => {
-    const found = access.tls();
-    return found === null ? null : { serverName: found.serverName ?? access.host, ca: found.ca ?? "webpki", clientCert: found.clientCert, clientKey: found.clientKey, alpn: ["http/1.1"] };
-  };
-  const faults = { down: "API_SERVER_DOWN", tls: "API_SERVER_TLS" } as const;
-  const common = { host: access.host, port: access.port, proxy: noProxySettings, timeoutMs: kubeDialMs, faults };
-  return { access, pool: openKubePool(access, undiciConnector({ ...common, tls })), dialKube: (signal) => dial({ ...common, tls: tls(), signal }) };
-}
 
 export class Agent {
   readonly #settings: AgentSettings;
@@ -64,7 +47,7 @@ export class Agent {
   #desk!: LetterDesk;
   #runner!: Runner;
   #reporter!: Reporter;
-  #cluster!: Awaited<ReturnType<typeof openCluster>>;
+  #cluster!: Cluster;
   #link: Link | null = null;
   #courier: Courier | null = null;
   #state: { state: AgentStatus["state"]; sinceMs: number; why: string } = { state: "dialling", sinceMs: Date.now(), why: "" };
@@ -104,8 +87,7 @@ export class Agent {
     } finally {
       await this.#scope.end();
       await Promise.all([reporting, this.#runner.stopped()]);
-      await this.#cluster.pool.destroy();
-      this.#cluster.access.close();
+      await this.#cluster.close();
     }
   }
 
@@ -216,7 +198,7 @@ export class Agent {
   }
 
   async #serve(socket: FrameSocket, shaken: AgentHandshakeResult, inDoubt: readonly string[]): Promise<LinkEnd> {
-    const { access, pool, dialKube } = this.#cluster;
+    const { access, pool, upstreams, dialKube } = this.#cluster;
     const { link, courier } = await serveLink(
       {
         store: this.#folder.store,
@@ -226,7 +208,8 @@ export class Agent {
         onStream: (stream, head, hasEnded) => {
           try {
             if (head.flags.upgrade) serveKubeUpgrade({ access, dial: dialKube }, stream, head);
-            else serveKubeRequest({ access, pool }, stream, head, hasEnded);
+            else if (this.#settings.httpCodec === "library") serveThroughLibrary({ access, pool }, stream, head, hasEnded);
+            else serveKubeRequest({ access, upstreams }, stream, head, hasEnded);
           } catch (error) {
             refuseStream(stream, error);
           }

@@ -15,6 +15,7 @@ const TABLE = {
   httpsProxy: { flag: "--https-proxy", env: "HTTPS_PROXY", fallback: "", parse: parseText, help: "proxy for https, http://USER:PASSWORD@HOST:PORT" },
   noProxy: { flag: "--no-proxy", env: "NO_PROXY", fallback: "", parse: parseText, help: "hosts and ranges that are reached directly, with commas" },
   reportEveryMs: { flag: "--report-every", env: "BOWLINE_REPORT_EVERY", fallback: 15_000, parse: parseDuration, help: "how often the cluster is looked at; a report leaves when something changed", shown: "15s" },
+  httpCodec: { flag: "--http-codec", env: "BOWLINE_HTTP_CODEC", fallback: "own" as const, parse: parseOneOf(["own", "library"] as const), help: "who speaks HTTP/1.1 to the API server: our strict codec (own), or undici (library)" },
   drainMs: { flag: "--drain", env: "BOWLINE_DRAIN", fallback: 5_000, parse: parseDuration, help: "how long requests may finish at shutdown", shown: "5s" },
   logLevel: { flag: "--log-level", env: "BOWLINE_LOG_LEVEL", fallback: "info" as const, parse: parseOneOf(LOG_LEVELS), help: LOG_LEVELS.join(", ") },
   logFormat: { flag: "--log-format", env: "BOWLINE_LOG_FORMAT", fallback: "auto" as const, parse: parseOneOf(["auto", "json", "text"] as const), help: "auto is text on a terminal and JSON elsewhere" },

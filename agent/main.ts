@@ -5,7 +5,8 @@ import { armCrashPoint, parseCrashPlan } from "../shared/kit/crash.ts";
 import { asFault, Fault, faultText } from "../shared/kit/errors.ts";
 import { matchCode } from "../shared/kit/keys.ts";
 import { createLogger, silentLog, type Logger } from "../shared/kit/log.ts";
-import { Agent, openCluster, proxyOf } from "./agent.ts";
+import { Agent } from "./agent.ts";
+import { openCluster, proxyOf } from "./cluster.ts";
 import { agentSettingsHelp, readAgentSettings, type AgentSettings } from "./config.ts";
 import { checkCluster, checkDisk, checkLines, checkRelay, verdict, type Check } from "./doctor.ts";
 import { askToJoin, findJoinToken, prepareJoin } from "./enrol.ts";
@@ -117,12 +118,11 @@ async function allChecks(settings: AgentSettings, folder: AgentFolder, relay: Re
 
 async function clusterChecks(settings: AgentSettings, signal: AbortSignal): Promise<Check[]> {
   try {
-    const { access, pool } = await openCluster(settings);
+    const cluster = await openCluster(settings);
     try {
-      return await checkCluster(access, pool, signal);
+      return await checkCluster(cluster.access, cluster.pool, signal);
     } finally {
-      await pool.destroy();
-      access.close();
+      await cluster.close();
     }
   } catch (error) {
     const fault = asFault(error);

@@ -11,6 +11,7 @@ const TABLE = {
   tlsKey: { flag: "--tls-key", env: "BOWLINE_TLS_KEY", fallback: "", parse: parseText, help: "its private key (PEM)" },
   tlsCa: { flag: "--tls-ca", env: "BOWLINE_TLS_CA", fallback: "", parse: parseText, help: "the private CA behind --tls-cert, put into join tokens; without it agents judge by public roots" },
   binding: { flag: "--tls-binding", env: "BOWLINE_TLS_BINDING", fallback: "exporter" as const, parse: parseOneOf(["exporter", "none"] as const), help: "none when a load balancer ends TLS in front of the relay (weaker)" },
+  httpCodec: { flag: "--http-codec", env: "BOWLINE_HTTP_CODEC", fallback: "own" as const, parse: parseOneOf(["own", "library"] as const), help: "who reads kubectl's HTTP/1.1: our strict codec (own), or Node's (library)" },
   drainMs: { flag: "--drain", env: "BOWLINE_DRAIN", fallback: 10_000, parse: parseDuration, help: "how long requests may finish at shutdown", shown: "10s" },
   logLevel: { flag: "--log-level", env: "BOWLINE_LOG_LEVEL", fallback: "info" as const, parse: parseOneOf(LOG_LEVELS), help: LOG_LEVELS.join(", ") },
   logFormat: { flag: "--log-format", env: "BOWLINE_LOG_FORMAT", fallback: "auto" as const, parse: parseOneOf(["auto", "json", "text"] as const), help: "auto is text on a terminal and JSON elsewhere" },

@@ -21,8 +21,9 @@ import { joinTokenRoutes, peopleRoutes } from "./http/operate.ts";
 import { commandRoutes, siteRoutes, type SiteOptions } from "./http/operate-sites.ts";
 import { routes } from "./http/routes.ts";
 import { RelayServer } from "./http/server.ts";
-import { handleKubeRequest, type GatewayPorts } from "./kube/gateway.ts";
+import { handleH1Request, handleKubeRequest, type GatewayPorts } from "./kube/gateway.ts";
 import { siteOpener } from "./kube/reach.ts";
+import { statusAnswer } from "./kube/status-body.ts";
 import { handleKubeUpgrade } from "./kube/upgrade.ts";
 import { currentTrust, openRelayFolder, relayTls, type RelayFolder, type RelayTls, type TrustState } from "./setup.ts";
 import type { SiteRow } from "./store/sites.ts";
@@ -92,7 +93,7 @@ class Relay {
     this.#trust = await currentTrust(this.#store, this.#folder.keys, this.#clock.wallMs());
     this.#acceptor = this.#makeAcceptor();
     try {
-      this.#server = new RelayServer(this.#tls, this.#makeRoutes());
+      this.#server = new RelayServer({ ...this.#tls, codec: this.#settings.httpCodec }, this.#makeRoutes());
     } catch (error) {
       throw new Fault("FILE_INVALID", { what: "the TLS certificate and key cannot be used", why: (error as Error).message, hint: "they must be PEM and belong together", cause: error });
     }
@@ -154,6 +155,8 @@ class Relay {
     return routes({
       api,
       kubeRequest: (request, response) => handleKubeRequest(gateway, request, response),
+      kubeH1Request: (request) => handleH1Request(gateway, request),
+      refusal: (fault) => statusAnswer(fault, true),
       kubeUpgrade: (request, socket, ahead) => void handleKubeUpgrade(gateway, request, socket, ahead),
       linkUpgrade: (request, socket: TLSSocket, ahead) => this.#acceptor.upgrade(request, socket, ahead),
       unready: () => (this.#isDraining ? "shutting down" : null),

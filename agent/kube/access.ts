@@ -22,6 +22,8 @@ export interface KubeAccess {
   readonly origin: string;
   readonly host: string;
   readonly port: number;
+  /** `host:port` as the Host header names it. */
+  readonly authority: string;
   /** Path in front of every request, "" almost always. */
   readonly basePath: string;
   /** Null for plain http. */
@@ -82,6 +84,7 @@ function serviceAccountAccess(host: string, portText: string, dir: string, clock
     origin: `https://${literal}:${port}`,
     host,
     port,
+    authority: `${literal}:${port}`,
     basePath: "",
     tls: () => ({ ca: current.ca, serverName: null, clientCert: null, clientKey: null }),
     authorization: () => `Bearer ${current.token}`,
@@ -111,6 +114,7 @@ async function kubeconfigAccess(file: string, clock: Clock): Promise<KubeAccess>
     origin: url.origin,
     host: url.hostname.replace(/^\[|\]$/g, ""),
     port: Number(url.port || (isTls ? 443 : 80)),
+    authority: url.host,
     basePath: url.pathname.replace(/\/+$/, ""),
     tls: () => current.tls,
     authorization: () => current.authorization,

@@ -57,7 +57,7 @@ class UpstreamBridge implements StreamSink {
       port: access.port,
       method: head.method,
       path: access.basePath + head.target,
-      headers: ["host", new URL(access.origin).host, ...headers] as never,
+      headers: ["host", access.authority, ...headers] as never,
       maxHeaderSize: headBytesMax,
       setHost: false,
     } as never);

@@ -5,11 +5,14 @@ import type { TLSSocket } from "node:tls";
 import { Fault } from "../../shared/kit/errors.ts";
 import { answerProblem, answerText } from "./answers.ts";
 import type { Api } from "./api.ts";
+import type { H1Request } from "./h1-peer.ts";
 import type { ServerHandlers } from "./server.ts";
 
 export interface Parts {
   readonly api: Api;
   readonly kubeRequest: (request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse) => void;
+  readonly kubeH1Request: (request: H1Request) => void;
+  readonly refusal: (fault: Fault) => Buffer;
   readonly kubeUpgrade: (request: IncomingMessage, socket: TLSSocket, ahead: Buffer) => void;
   readonly linkUpgrade: (request: IncomingMessage, socket: TLSSocket, ahead: Buffer) => void;
   /** Null when ready; else why not. */
@@ -18,6 +21,8 @@ export interface Parts {
 
 export function routes(parts: Parts): ServerHandlers {
   return {
+    onH1Request: parts.kubeH1Request,
+    refusal: parts.refusal,
     onRequest(request, response) {
       const url = request.url ?? "";
       if (url.startsWith("/k8s/")) return parts.kubeRequest(request, response);

@@ -5,14 +5,17 @@ import { createServer as createHttp2, type Http2Server, type Http2ServerRequest,
 import type { AddressInfo, Socket } from "node:net";
 import { createServer as createTls, type Server as TlsServer, type TLSSocket } from "node:tls";
 import { Fault } from "../../shared/kit/errors.ts";
+import { HeadBudget } from "./head-budget.ts";
+import { h1HeadBytesMax, H1Peer, type H1Request } from "./h1-peer.ts";
 
-/** A 20 KB exec command line is a 60 KB head; Node's own bound is 16 KiB. */
-const h1HeadBytesMax = 1_048_576;
+/** Node's own bound is 16 KiB: a 20 KB exec command line would fail. */
 const h2HeadBytesMax = 65_536;
 /** Go keeps idle sockets for 90 s: ours must outlive them, or a request meets a closing socket. */
 const keepAliveMs = 125_000;
 /** A head must be here within this time (ms); bodies may take days. */
 const headersMs = 30_000;
+/** How often (ms) sockets that wait are looked at. */
+const sweepMs = 5_000;
 /** TLS handshakes that take longer (ms) are dropped. */
 const tlsHandshakeMs = 10_000;
 /** Sockets at once, in total: each costs descriptors and some 40 KB. */
@@ -25,9 +28,15 @@ const h2StreamWindowBytes = 1_048_576;
 export interface ServerHandlers {
   onRequest(request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): void;
   onUpgrade(request: IncomingMessage, socket: TLSSocket, ahead: Buffer): void;
+  /** A request for a cluster that our own codec read. */
+  onH1Request(request: H1Request): void;
+  /** A whole answer that says what was wrong with a head, and that the socket closes. */
+  refusal(fault: Fault): Buffer;
 }
 
 export interface ServerOptions {
+  /** Who reads HTTP/1.1 requests for clusters: our strict codec, or Node's parser. */
+  readonly codec: "own" | "library";
   readonly cert: string;
   readonly key: string;
   readonly host: string;
@@ -41,8 +50,15 @@ export class RelayServer {
   readonly #h2: Http2Server;
   readonly #sockets = new Set<Socket>();
   readonly #h2Peers = new Set<ServerHttp2Session>();
+  readonly #h1Peers = new Set<H1Peer>();
+  readonly #headBudget = new HeadBudget();
+  readonly #handlers: ServerHandlers;
+  readonly #codec: "own" | "library";
+  readonly #sweep = setInterval(() => this.#sweepWaiting(), sweepMs).unref();
 
-  constructor(options: Pick<ServerOptions, "cert" | "key">, handlers: ServerHandlers) {
+  constructor(options: Pick<ServerOptions, "cert" | "key" | "codec">, handlers: ServerHandlers) {
+    this.#handlers = handlers;
+    this.#codec = options.codec;
     this.#h1 = createHttp1({ maxHeaderSize: h1HeadBytesMax, keepAliveTimeout: keepAliveMs, headersTimeout: headersMs, requestTimeout: 0, requireHostHeader: false, noDelay: true, insecureHTTPParser: false });
     this.#h1.timeout = 0;
     this.#h1.maxRequestsPerSocket = 0;
@@ -67,7 +83,7 @@ export class RelayServer {
       peer.on("close", () => this.#h2Peers.delete(peer));
       peer.on("error", () => {});
     });
-    this.#tls = createTls({ ...options, ALPNProtocols: ["h2", "http/1.1"], minVersion: "TLSv1.2", handshakeTimeout: tlsHandshakeMs });
+    this.#tls = createTls({ cert: options.cert, key: options.key, ALPNProtocols: ["h2", "http/1.1"], minVersion: "TLSv1.2", handshakeTimeout: tlsHandshakeMs });
     this.#tls.maxConnections = socketsMax;
     this.#tls.on("secureConnection", (socket) => this.#hand(socket));
     this.#tls.on("tlsClientError", () => {}); // scanners and wrong pins; the client has the reason
@@ -79,7 +95,38 @@ export class RelayServer {
     socket.on("error", () => {});
     socket.setNoDelay(true);
     if (socket.alpnProtocol === "h2") this.#h2.emit("connection", socket);
-    else this.#h1.emit("connection", socket);
+    else if (this.#codec === "library") this.#h1.emit("connection", socket);
+    else this.#ownPeer(socket);
+  }
+
+  #ownPeer(socket: TLSSocket): void {
+    const forget = (): void => void this.#h1Peers.delete(peer);
+    const peer: H1Peer = new H1Peer(
+      socket,
+      {
+        onRequest: (request) => this.#handlers.onH1Request(request),
+        refusal: (fault) => this.#handlers.refusal(fault),
+        handOver: (taken) => {
+          forget();
+          taken.off("close", forget);
+          this.#h1.emit("connection", taken);
+        },
+      },
+      this.#headBudget,
+    );
+    this.#h1Peers.add(peer);
+    socket.once("close", forget);
+  }
+
+  /** One timer for all sockets: half heads end after `headersMs`, idle sockets after `keepAliveMs`. */
+  #sweepWaiting(): void {
+    const nowMs = performance.now();
+    for (const peer of this.#h1Peers) {
+      const waiting = peer.waiting(nowMs);
+      if (waiting === null) continue;
+      if (waiting.hasPart && waiting.forMs > headersMs) peer.refuse(new Fault("HEAD_MALFORMED", { what: "the request head does not come to its end", why: `it has taken over ${headersMs / 1000} s` }));
+      else if (!waiting.hasPart && waiting.forMs > keepAliveMs) peer.socket.end();
+    }
   }
 
   /** New certificates for new sockets; the old ones go on. */
@@ -103,10 +150,12 @@ export class RelayServer {
     this.#tls.close();
     for (const peer of this.#h2Peers) peer.close();
     this.#h1.closeIdleConnections();
+    for (const peer of this.#h1Peers) if (peer.current === null) peer.socket.end();
   }
 
   /** Ends everything that is left. */
   close(): void {
+    clearInterval(this.#sweep);
     this.refuseNew();
     for (const peer of this.#h2Peers) peer.destroy();
     for (const socket of this.#sockets) socket.destroy();

@@ -4,12 +4,14 @@
 import type { IncomingMessage } from "node:http";
 import type { Http2ServerRequest } from "node:http2";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
-import { asksImpersonation, forwardedRequestHeaders } from "../../shared/rules/headers.ts";
+import { asksImpersonation, findHeader, forwardedRequestHeaders } from "../../shared/rules/headers.ts";
 import { findSiteTarget, requireHonestTarget } from "../../shared/rules/target.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
-import type { RequestHead } from "../../shared/wire/message.ts";
+import type { HeaderBlock } from "../../shared/wire/http-head.ts";
+import { encodePairs, type RequestHead } from "../../shared/wire/message.ts";
 import { Exchange } from "./exchange.ts";
-import { answerFault, type AnyResponse } from "./status-body.ts";
+import { H1Exchange, type H1Port } from "./h1-exchange.ts";
+import { answerFault, statusAnswer, type AnyResponse } from "./status-body.ts";
 
 export type AnyRequest = IncomingMessage | Http2ServerRequest;
 
@@ -29,41 +31,117 @@ export interface GatewayPorts {
 
 export type StreamOpener = (head: RequestHead, sink: StreamSink) => LinkStream;
 
+/** What the gateway reads of a request, whoever parsed it. */
+export interface RequestFacts {
+  readonly method: string;
+  readonly url: string;
+  readonly source: string;
+  readonly authorization: string | null;
+  /** What of its headers crosses the link. Faults: HEADER_REFUSED, IMPERSONATION_REFUSED; asked after the operator is known. */
+  readonly headers: () => ForwardedHeaders;
+}
+
+export interface ForwardedHeaders {
+  readonly pairs: readonly string[];
+  /** The same, as OPEN carries them. */
+  readonly encoded?: Uint8Array;
+}
+
 /** Answers one request below /k8s/. Never throws: every failure is a Status to the client. */
 export function handleKubeRequest(ports: GatewayPorts, request: AnyRequest, response: AnyResponse): void {
+  answer(ports, () => factsOf(request), {
+    begin: (open, head) => {
+      if (response.destroyed || request.destroyed) return; // the client left while we looked
+      const exchange = new Exchange(request, response, isWatch(head));
+      exchange.start(open(head, exchange));
+    },
+    refuse: (fault) => {
+      answerFault(response, fault);
+      // What the client still sends is read and dropped for a moment, so that it gets to read the answer; see Exchange.linger.
+      if (!request.complete) request.resume();
+    },
+  });
+}
+
+/** The same for a request that our own HTTP/1.1 codec read. */
+export function handleH1Request(ports: GatewayPorts, port: H1Port): void {
+  answer(ports, () => ({ method: port.method, url: port.url, source: port.remoteAddress, authorization: findHeader(port.block.pairs, "authorization"), headers: () => headersOfBlock(port.block) }), {
+    begin: (open, head) => {
+      if (port.isGone) return;
+      const exchange = new H1Exchange(port, isWatch(head));
+      exchange.start(open(head, exchange));
+    },
+    refuse: (fault) => {
+      port.send(statusAnswer(fault, false));
+      port.finish();
+    },
+  });
+}
+
+interface Answerer {
+  readonly begin: (open: StreamOpener, head: RequestHead) => void;
+  readonly refuse: (fault: Fault) => void;
+}
+
+function answer(ports: GatewayPorts, read: () => RequestFacts, answerer: Answerer): void {
+  const refuse = (error: unknown): void => answerer.refuse(asFault(error));
   try {
-    const operator = ports.authenticate(request.headers.authorization ?? null);
-    if (operator instanceof Promise) operator.then((known) => proceed(ports, request, response, known)).catch((error: unknown) => refuse(request, response, asFault(error)));
-    else proceed(ports, request, response, operator);
+    const facts = read();
+    const operator = ports.authenticate(facts.authorization);
+    if (operator instanceof Promise) operator.then((known) => proceed(ports, facts, known, answerer)).catch(refuse);
+    else proceed(ports, facts, operator, answerer);
   } catch (error) {
-    refuse(request, response, asFault(error));
+    refuse(error);
   }
 }
 
-function proceed(ports: GatewayPorts, request: AnyRequest, response: AnyResponse, operator: OperatorIdentity): void {
-  const { site, head } = readRequest(ports, request, operator, false);
+function proceed(ports: GatewayPorts, facts: RequestFacts, operator: OperatorIdentity, answerer: Answerer): void {
+  const { site, head } = readRequest(ports, facts, operator, false);
   const opener = ports.siteOpener(site, operator);
-  if (opener instanceof Promise) opener.then((open) => begin(open, head, request, response)).catch((error: unknown) => refuse(request, response, asFault(error)));
-  else begin(opener, head, request, response);
+  if (opener instanceof Promise) opener.then((open) => answerer.begin(open, head)).catch((error: unknown) => answerer.refuse(asFault(error)));
+  else answerer.begin(opener, head);
+}
+
+export function factsOf(request: AnyRequest): RequestFacts {
+  return { method: request.method ?? "GET", url: request.url ?? "", source: request.socket.remoteAddress ?? "", authorization: request.headers.authorization ?? null, headers: () => ({ pairs: judged(request.rawHeaders) }) };
+}
+
+/** Blocks are the same object while a client sends the same lines, so each is judged once. */
+const blocks = new WeakMap<HeaderBlock, ForwardedHeaders>();
+
+function headersOfBlock(block: HeaderBlock): ForwardedHeaders {
+  let headers = blocks.get(block);
+  if (headers === undefined) {
+    const pairs = judged(block.pairs);
+    headers = { pairs, encoded: encodePairs(pairs) };
+    blocks.set(block, headers);
+  }
+  return headers;
+}
+
+function judged(flat: readonly string[]): readonly string[] {
+  if (asksImpersonation(flat)) {
+    throw new Fault("IMPERSONATION_REFUSED", { what: "acting as somebody else (--as) is not granted", why: "this relay has one tier of operators, and each acts as itself", hint: "run the command without --as" });
+  }
+  return forwardedRequestHeaders(flat);
 }
 
 /** The site and the head of the stream that this request becomes; shared with upgrades. */
-export function readRequest(ports: GatewayPorts, request: AnyRequest, operator: OperatorIdentity, isUpgrade: boolean): { site: string; head: RequestHead } {
-  const address = findSiteTarget(request.url ?? "");
+export function readRequest(ports: GatewayPorts, facts: RequestFacts, operator: OperatorIdentity, isUpgrade: boolean): { site: string; head: RequestHead } {
+  const address = findSiteTarget(facts.url);
   if (address === null) throw new Fault("NOT_FOUND", { what: "there is nothing at this address", hint: "clusters are at /k8s/<site>/" });
   requireHonestTarget(address.target);
-  if (asksImpersonation(request.rawHeaders)) {
-    throw new Fault("IMPERSONATION_REFUSED", { what: "acting as somebody else (--as) is not granted", why: "this relay has one tier of operators, and each acts as itself", hint: "run the command without --as" });
-  }
+  const { pairs, encoded } = facts.headers();
   const head: RequestHead = {
-    flags: { interactive: isUpgrade || isInteractive(request.method ?? "GET", address.target), upgrade: isUpgrade },
-    method: request.method ?? "GET",
+    flags: { interactive: isUpgrade || isInteractive(facts.method, address.target), upgrade: isUpgrade },
+    method: facts.method,
     target: address.target,
     operator: operator.name,
     tier: operator.tier,
     requestId: ports.requestId(),
-    source: request.socket.remoteAddress ?? "",
-    headers: forwardedRequestHeaders(request.rawHeaders),
+    source: facts.source,
+    headers: pairs,
+    ...(encoded === undefined ? {} : { encodedHeaders: encoded }),
   };
   return { site: address.site, head };
 }
@@ -73,18 +151,6 @@ function isInteractive(method: string, target: string): boolean {
   return method !== "GET" || target.length < 24;
 }
 
-function begin(open: StreamOpener, head: RequestHead, request: AnyRequest, response: AnyResponse): void {
-  if (response.destroyed || request.destroyed) return; // the client left while we looked
-  const exchange = new Exchange(request, response, isWatch(head));
-  exchange.start(open(head, exchange));
-}
-
 function isWatch(head: RequestHead): boolean {
   return head.method === "GET" && /[?&]watch=(?:1|true)(?:&|$)/.test(head.target);
-}
-
-function refuse(request: AnyRequest, response: AnyResponse, fault: Fault): void {
-  answerFault(response, fault);
-  // What the client still sends is read and dropped for a moment, so that it gets to read the answer; see Exchange.linger.
-  if (!request.complete) request.resume();
 }

@@ -1,6 +1,6 @@
 // A Fault as a Kubernetes Status (apimachinery meta/v1 types.go), the one body kubectl prints. Carries our four parts: kubectl shows
 // `message`; our own command line reads `details.causes`. Never Retry-After: kubectl would wait in silence for a minute and more (measured).
-import type { ServerResponse } from "node:http";
+import { STATUS_CODES, type ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
 import type { Fault } from "../../shared/kit/errors.ts";
 
@@ -44,6 +44,15 @@ export function statusBody(fault: Fault): Buffer {
       code,
     }),
   );
+}
+
+/** A Fault as a whole HTTP/1.1 answer, octets and all: where there is no response object. */
+export function statusAnswer(fault: Fault, closes: boolean): Buffer {
+  const body = statusBody(fault);
+  const status = fault.httpStatus;
+  const challenge = status === 401 ? "www-authenticate: Bearer\r\n" : "";
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\ncache-control: no-store\r\n${challenge}${closes ? "connection: close\r\n" : ""}\r\n`;
+  return Buffer.concat([Buffer.from(head, "latin1"), body]);
 }
 
 /** Writes a Fault as the whole answer; nothing when an answer has begun. */

@@ -8,8 +8,8 @@ import { asFault, Fault } from "../../shared/kit/errors.ts";
 import { findHeader, forwardedResponseHeaders } from "../../shared/rules/headers.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
 import type { ResponseHead } from "../../shared/wire/message.ts";
-import { readRequest, type GatewayPorts } from "./gateway.ts";
-import { statusBody } from "./status-body.ts";
+import { factsOf, readRequest, type GatewayPorts } from "./gateway.ts";
+import { statusAnswer } from "./status-body.ts";
 
 /** Kubernetes' way to carry a bearer token where a browser cannot set headers (apiserver websocket protocol.go). */
 const BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io.";
@@ -24,7 +24,7 @@ export async function handleKubeUpgrade(ports: GatewayPorts, request: IncomingMe
     }
     const { authorization, protocols } = credentials(request);
     const operator = await ports.authenticate(authorization);
-    const { site, head } = readRequest(ports, request, operator, true);
+    const { site, head } = readRequest(ports, factsOf(request), operator, true);
     const open = await ports.siteOpener(site, operator);
     if (socket.destroyed) return;
     const bridge = new UpgradeBridge(socket);
@@ -53,9 +53,7 @@ function withProtocols(headers: readonly string[], protocols: string | null): st
 }
 
 export function refuseUpgrade(socket: Socket, fault: Fault): void {
-  const body = statusBody(fault);
-  const head = headText(fault.httpStatus, ["content-type", "application/json", "content-length", String(body.length), "connection", "close"]);
-  socket.end(Buffer.concat([head, body]));
+  socket.end(statusAnswer(fault, true));
 }
 
 function headText(status: number, flat: readonly string[]): Buffer {

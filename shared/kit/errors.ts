@@ -78,6 +78,7 @@ export const FAULTS = {
   TRUST_REFUSED: rule("refused", 403, 4, "the trust document cannot be accepted"),
   KEY_REFUSED: rule("refused", 400, 1, "a key is not acceptable"),
   // --- the proxied request
+  HEAD_MALFORMED: rule("refused", 400, 1, "the message is not valid HTTP/1.1; closes its socket"),
   PATH_REFUSED: rule("refused", 400, 1, "the request path has a form that is not forwarded"),
   HEADER_REFUSED: rule("refused", 400, 1, "a header has a form that is not forwarded"),
   IMPERSONATION_REFUSED: rule("refused", 403, 4, "the client's own impersonation is not granted"),

@@ -6,7 +6,7 @@ import { codeName } from "../wire/codes.ts";
 import { FrameCursor } from "../wire/decoder.ts";
 import { FRAME_TYPES } from "../wire/frame.ts";
 import { headBytesMax, streamsPerLinkMax } from "../wire/limits.ts";
-import { parseBye, parseHead, parseLetter, parseLive, parseNumbers, parseOpen, parseReceipt, parseReset } from "../wire/message.ts";
+import { PairsMemo, parseBye, parseHead, parseLetter, parseLive, parseNumbers, parseOpen, parseReceipt, parseReset } from "../wire/message.ts";
 import type { Mux } from "./mux.ts";
 import type { MuxStream } from "./stream.ts";
 
@@ -16,6 +16,7 @@ const resetsWaitingMax = 2 * streamsPerLinkMax;
 export class Inbound {
   lateFrames = 0;
   readonly #mux: Mux;
+  readonly #pairs = new PairsMemo();
 
   constructor(mux: Mux) {
     this.#mux = mux;
@@ -169,7 +170,7 @@ export class Inbound {
     const record = this.#record(stream, cursor);
     if (record === null) return;
     try {
-      const head = parseOpen(record);
+      const head = parseOpen(record, this.#pairs);
       mux.effect({ kind: "open", id: stream.id, head });
     } catch (error) {
       const fault = asFault(error);

@@ -17,6 +17,8 @@ export interface RequestHead {
   readonly source: string;
   /** name, value, name, value; names in lower case. */
   readonly headers: readonly string[];
+  /** `encodePairs(headers)`, where that was made before. */
+  readonly encodedHeaders?: Uint8Array;
 }
 
 export interface ResponseHead {
@@ -41,11 +43,20 @@ export function encodeOpen(head: RequestHead): Uint8Array {
   writer.reset().varint((head.flags.interactive ? INTERACTIVE : 0) | (head.flags.upgrade ? UPGRADE : 0));
   const values = [head.method, head.target, head.operator, head.tier, head.requestId, head.source];
   for (let index = 0; index < FIELDS.length; index += 1) writer.varint(index + 1).latin1(values[index]!);
-  writePairs(head.headers);
+  if (head.encodedHeaders !== undefined) writer.raw(head.encodedHeaders);
+  else writePairs(head.headers);
   return writer.done();
 }
 
-export function parseOpen(payload: Uint8Array): RequestHead {
+/** Header pairs as OPEN and HEAD carry them, for a head that is sent again and again. */
+export function encodePairs(headers: readonly string[]): Uint8Array {
+  writer.reset();
+  writePairs(headers);
+  return writer.done();
+}
+
+/** `memo`: blocks of pairs that came before on this link; equal octets give the same list. */
+export function parseOpen(payload: Uint8Array, memo?: PairsMemo): RequestHead {
   const reader = new ByteReader(payload);
   const flags = reader.varint();
   if (flags > (INTERACTIVE | UPGRADE)) throw malformed("OPEN carries unknown flags");
@@ -55,7 +66,39 @@ export function parseOpen(payload: Uint8Array): RequestHead {
     values.push(reader.latin1());
   }
   const [method, target, operator, tier, requestId, source] = values as [string, string, string, string, string, string];
-  return { flags: { interactive: (flags & INTERACTIVE) !== 0, upgrade: (flags & UPGRADE) !== 0 }, method, target, operator, tier, requestId, source, headers: readPairs(reader) };
+  return { flags: { interactive: (flags & INTERACTIVE) !== 0, upgrade: (flags & UPGRADE) !== 0 }, method, target, operator, tier, requestId, source, headers: memo === undefined ? readPairs(reader) : memo.read(reader) };
+}
+
+/** Header blocks kept, the least lately kept goes first: one for each kind of client that is busy on a link. */
+const memoEntriesMax = 8;
+/** Octets of a block that is worth keeping. */
+const memoBytesMax = 4_096;
+
+/** Remembers decoded header blocks: clients repeat theirs to the octet, and comparing octets is far cheaper than judging them anew. */
+export class PairsMemo {
+  readonly #entries: { readonly octets: Uint8Array; readonly headers: readonly string[] }[] = [];
+  #oldest = 0;
+
+  read(reader: ByteReader): readonly string[] {
+    const start = reader.at;
+    const { bytes, end } = reader;
+    const found = this.#entries.find(({ octets }) => isEqual(octets, bytes, start, end));
+    if (found !== undefined) {
+      reader.at = end;
+      return found.headers;
+    }
+    const headers = readPairs(reader);
+    if (end - start > memoBytesMax) return headers;
+    this.#entries[this.#oldest] = { octets: bytes.slice(start, end), headers };
+    this.#oldest = (this.#oldest + 1) % memoEntriesMax;
+    return headers;
+  }
+}
+
+function isEqual(octets: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
+  if (octets.length !== end - start) return false;
+  for (let index = 0; index < octets.length; index += 1) if (octets[index] !== bytes[start + index]) return false;
+  return true;
 }
 
 export function encodeHead(head: ResponseHead): Uint8Array {

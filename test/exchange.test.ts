@@ -1,13 +1,22 @@
-// The relay's side of a request against real HTTP/1.1 and HTTP/2 clients: what a stream delivers is what the client gets, whatever falls into one turn.
+// The relay's side of a request against real HTTP/1.1 and HTTP/2 clients, read by the library and by our own codec: what a stream delivers is what the client gets,
+// whatever falls into one turn.
 import { createServer, get, type IncomingMessage, type Server } from "node:http";
 import { connect, createServer as createHttp2, type Http2Server } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { createServer as createTcp, type AddressInfo, type Server as TcpServer } from "node:net";
+import type { TLSSocket } from "node:tls";
 import { afterEach, expect, test } from "vitest";
-import { Fault } from "../../shared/kit/errors.ts";
-import type { LinkStream } from "../../shared/link/link-stream.ts";
-import { Exchange } from "./exchange.ts";
+import { Fault } from "../shared/kit/errors.ts";
+import type { LinkStream, StreamSink } from "../shared/link/link-stream.ts";
+import { HeadBudget } from "../relay/http/head-budget.ts";
+import { H1Peer } from "../relay/http/h1-peer.ts";
+import { Exchange } from "../relay/kube/exchange.ts";
+import { H1Exchange } from "../relay/kube/h1-exchange.ts";
+import { statusAnswer } from "../relay/kube/status-body.ts";
 
-const servers: (Server | Http2Server)[] = [];
+type Kind = "library" | "own" | "h2";
+type Played = Required<Pick<StreamSink, "onHead" | "onData" | "onEnd" | "onFail">>;
+
+const servers: (Server | Http2Server | TcpServer)[] = [];
 afterEach(() => {
   for (const server of servers.splice(0)) server.close();
 });
@@ -19,7 +28,7 @@ interface Calls {
 }
 
 /** A server whose every request is played by `play`; what the exchange asks of its stream is written down. */
-async function serve(kind: "h1" | "h2", play: (exchange: Exchange, calls: Calls) => void): Promise<number> {
+async function serve(kind: Kind, play: (exchange: Played, calls: Calls) => void): Promise<number> {
   const calls: Calls = { finished: 0, reset: null, taken: 0 };
   const stream = { finish: () => (calls.finished += 1), reset: (code: string) => (calls.reset ??= code), take: (octets: number) => (calls.taken += octets), write: () => true } as unknown as LinkStream;
   const onRequest = (request: never, response: never): void => {
@@ -27,7 +36,15 @@ async function serve(kind: "h1" | "h2", play: (exchange: Exchange, calls: Calls)
     exchange.start(stream);
     play(exchange, calls);
   };
-  const server = kind === "h1" ? createServer(onRequest as never) : createHttp2(onRequest as never);
+  const onSocket = (socket: unknown): void => {
+    const onH1Request = (request: ConstructorParameters<typeof H1Exchange>[0]): void => {
+      const exchange = new H1Exchange(request, true);
+      exchange.start(stream);
+      play(exchange, calls);
+    };
+    new H1Peer(socket as TLSSocket, { onRequest: onH1Request, handOver: () => {}, refusal: (fault) => statusAnswer(fault, true) }, new HeadBudget());
+  };
+  const server = kind === "library" ? createServer(onRequest as never) : kind === "h2" ? createHttp2(onRequest as never) : createTcp(onSocket);
   servers.push(server);
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return (server.address() as AddressInfo).port;
@@ -35,7 +52,7 @@ async function serve(kind: "h1" | "h2", play: (exchange: Exchange, calls: Calls)
 
 function getH1(port: number): Promise<{ status: number; body: string; isComplete: boolean }> {
   return new Promise((resolve, reject) => {
-    get({ port, host: "127.0.0.1", agent: false }, (answer: IncomingMessage) => {
+    get({ port, host: "127.0.0.1", path: "/k8s/a/", agent: false }, (answer: IncomingMessage) => {
       let body = "";
       answer.on("data", (chunk: Buffer) => (body += chunk.toString("latin1")));
       answer.on("close", () => resolve({ status: answer.statusCode!, body, isComplete: answer.complete }));
@@ -48,7 +65,7 @@ function getH2(port: number): Promise<{ status: number; body: string; isComplete
   const client = connect(`http://127.0.0.1:${port}`);
   return new Promise((resolve, reject) => {
     client.on("error", reject);
-    const request = client.request({ ":path": "/" });
+    const request = client.request({ ":path": "/k8s/a/" });
     let status = 0;
     let body = "";
     let isComplete = true;
@@ -66,7 +83,7 @@ function getH2(port: number): Promise<{ status: number; body: string; isComplete
 const chunks = ["a".repeat(2_048), "b".repeat(1_701), "c".repeat(19_611)];
 const whole = chunks.join("");
 
-for (const [kind, ask] of [["h1", getH1], ["h2", getH2]] as const) {
+for (const [kind, ask] of [["library", getH1], ["own", getH1], ["h2", getH2]] as const) {
   test(`${kind}: head, several chunks and the end in one turn arrive whole`, async () => {
     const port = await serve(kind, (exchange) => {
       exchange.onHead({ status: 200, headers: ["content-type", "text/plain"] });
@@ -129,12 +146,12 @@ for (const [kind, ask] of [["h1", getH1], ["h2", getH2]] as const) {
         }
       }, 5);
     });
-    if (kind === "h1") {
-      const request = get({ port, host: "127.0.0.1", agent: false }, (answer) => answer.once("data", () => request.destroy()));
+    if (kind !== "h2") {
+      const request = get({ port, host: "127.0.0.1", path: "/k8s/a/", agent: false }, (answer) => answer.once("data", () => request.destroy()));
       request.on("error", () => {});
     } else {
       const client = connect(`http://127.0.0.1:${port}`);
-      client.request({ ":path": "/" }).once("data", () => client.destroy()).on("error", () => {});
+      client.request({ ":path": "/k8s/a/" }).once("data", () => client.destroy()).on("error", () => {});
     }
     await gone;
   });
