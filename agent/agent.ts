@@ -1,21 +1,21 @@
 // The agent put together: folder, cluster access, one link at a time, letters, commands, reports. The only place where its rooms meet. Start takes up what an
 // earlier run left; stop says BYE, lets requests finish for a while, leaves claims to the next start, closes the store last.
 import { statfsSync } from "node:fs";
-import { systemClock, type Clock } from "../shared/kit/clock.ts";
+import { pause, systemClock, type Clock } from "../shared/kit/clock.ts";
 import { asFault, Fault } from "../shared/kit/errors.ts";
 import { matchCode } from "../shared/kit/keys.ts";
 import type { Logger } from "../shared/kit/log.ts";
 import { systemRandom } from "../shared/kit/random.ts";
 import { Scope } from "../shared/kit/scope.ts";
 import type { Courier } from "../shared/outbox/courier.ts";
-import { agentHandshake, type AgentHandshakeResult } from "../shared/link/handshake.ts";
-import type { FrameSocket } from "../shared/link/frame-socket.ts";
+import type { AgentHandshakeResult } from "../shared/link/handshake.ts";
+import { ByeFault, type FrameSocket } from "../shared/link/frame-socket.ts";
 import type { Link, LinkEnd } from "../shared/link/link.ts";
 import { openCluster, proxyOf, type Cluster } from "./cluster.ts";
 import { makeCatalog } from "./command/catalog.ts";
 import { Runner } from "./command/runner.ts";
 import type { AgentSettings } from "./config.ts";
-import { openRelaySocket, untilLinked } from "./dial.ts";
+import { DialNumbers, openRelaySocket, shakeHands, untilLinked } from "./dial.ts";
 import { askToJoin, boot } from "./enrol.ts";
 import { recordOf, type AgentFolder, type RelayRecord } from "./folder.ts";
 import { clusterFacts } from "./kube/facts.ts";
@@ -33,6 +33,13 @@ import { Reporter } from "./status/reporter.ts";
 
 /** An agent that waits for approval dials again after this (ms): the socket may have died without a word. */
 const waitingMs = 60_000;
+/** A link that ended sooner than this (ms) counts as a failed dial: a relay that takes links and drops them must not be dialled without a pause. */
+const shortLinkMs = 10_000;
+/** No hint keeps a site away for longer than this (ms). */
+const hintMsMax = 600_000;
+const replacedPauseMs = 30_000;
+/** While linked, the relay's time is asked for this often (ms): 200 ppm of drift are 360 ms by then. */
+const askTimeMs = 1_800_000;
 
 export class Agent {
   readonly #settings: AgentSettings;
@@ -50,6 +57,7 @@ export class Agent {
   #cluster!: Cluster;
   #link: Link | null = null;
   #courier: Courier | null = null;
+  readonly #dials: DialNumbers;
   #state: { state: AgentStatus["state"]; sinceMs: number; why: string } = { state: "dialling", sinceMs: Date.now(), why: "" };
 
   constructor(settings: AgentSettings, folder: AgentFolder, log: Logger, version: string) {
@@ -57,6 +65,7 @@ export class Agent {
     this.#folder = folder;
     this.#log = log;
     this.#version = version;
+    this.#dials = new DialNumbers((count) => folder.store.call("draw", { name: "dial", count }));
   }
 
   /** Runs until `stop`. Rejects only for what no waiting mends. */
@@ -142,11 +151,8 @@ export class Agent {
       this.#enter("dialling", why);
       await this.#reporter.event("link-down", why);
       // The relay said when to come back, or a newer link of this site is there: a second agent would take turns with us for ever.
-      const hintMs = end.retryAfterMs > 0 ? end.retryAfterMs : end.fault.code === "LINK_REPLACED" ? 30_000 : 0;
-      if (hintMs > 0) await new Promise<void>((resolve) => {
-        const cancel = this.#clock.after(hintMs, resolve);
-        signal.addEventListener("abort", () => (cancel(), resolve()), { once: true });
-      });
+      const hintMs = end.retryAfterMs > 0 ? Math.min(end.retryAfterMs, hintMsMax) : end.fault.code === "LINK_REPLACED" ? replacedPauseMs : 0;
+      if (hintMs > 0) await pause(this.#clock, hintMs, signal);
     }
   }
 
@@ -155,7 +161,7 @@ export class Agent {
     const { store, keys, siteId, agentEpoch, dir } = this.#folder;
     const { signal } = this.#scope;
     const proxy = proxyOf(this.#settings);
-    const dialNumber = await store.call("draw", { name: "dial" });
+    const dialNumber = await this.#dials.next();
     const socket = await openRelaySocket({ relay: this.#relay, proxy, signal });
     const abort = (): void => socket.close();
     signal.addEventListener("abort", abort, { once: true });
@@ -163,9 +169,11 @@ export class Agent {
       const { bavail, bsize } = statfsSync(dir);
       const hello = await makeHello(store, { agentEpoch, relayEpoch: this.#standing.relayEpoch, trustVersion: this.#standing.trustVersion, version: this.#version, freeOctets: bavail * bsize });
       const begunMs = this.#clock.monoMs();
-      const shaken = await agentHandshake(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello });
-      await this.#learn(shaken, this.#clock.monoMs() - begunMs);
+      const shaken = await shakeHands(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello }, this.#clock, signal);
+      await this.#keepTime(this.#siteClock.agree(shaken.relayTimeMs, this.#clock.monoMs() - begunMs));
+      await this.#standing.absorb(shaken.welcome);
       if (shaken.welcome.state === "waiting") return await this.#waitForApproval(socket);
+      signal.removeEventListener("abort", abort); // from here on the link ends by its own BYE
       return await this.#serve(socket, shaken, hello.inDoubt);
     } catch (error) {
       socket.close();
@@ -175,10 +183,14 @@ export class Agent {
     }
   }
 
-  async #learn(shaken: AgentHandshakeResult, roundTripMs: number): Promise<void> {
-    await this.#standing.absorb(shaken.welcome);
-    const record = this.#siteClock.agree(shaken.relayTimeMs, roundTripMs);
-    await this.#folder.store.call("putFacts", { facts: { clock: JSON.stringify(record) } });
+  /** For the next start; a full disk costs that start its clock, not this one its link. */
+  async #keepTime(record: ClockRecord | null): Promise<void> {
+    if (record === null) return;
+    try {
+      await this.#folder.store.call("putFacts", { facts: { clock: JSON.stringify(record) } });
+    } catch (error) {
+      this.#log.warn({ code: asFault(error).code, why: asFault(error).why }, "the agreed time could not be stored");
+    }
   }
 
   async #waitForApproval(socket: FrameSocket): Promise<null> {
@@ -227,11 +239,26 @@ export class Agent {
     void this.#reporter.event("link-up", "linked to the relay");
     this.#reporter.poke();
     const withdraw = this.#scope.onEnd(() => link.shutdown("draining", new Fault("DRAINING", { what: "the agent is shutting down", why: "it was asked to stop" }), { retryAfterMs: 0, drainMs: this.#settings.drainMs }));
+    const sinceMs = this.#clock.monoMs();
+    link.onRoundTrip = (ms, peerWallMs) => void this.#keepTime(this.#siteClock.agree(peerWallMs, ms));
+    const stopAsking = this.#askTime(link);
     const end = await link.ended;
+    stopAsking();
     withdraw();
     this.#link = null;
     this.#courier = null;
-    return end;
+    if (this.#clock.monoMs() - sinceMs >= shortLinkMs || this.#scope.hasEnded) return end;
+    await this.#reporter.event("link-down", `${end.fault.message}: ${end.fault.why}`);
+    throw end.saidBy === "peer" && end.code !== null ? new ByeFault(end.fault, end.code, Math.min(end.retryAfterMs, hintMsMax)) : end.fault;
+  }
+
+  #askTime(link: Link): () => void {
+    let cancel = this.#clock.after(askTimeMs, again.bind(this));
+    function again(this: Agent): void {
+      link.ping();
+      cancel = this.#clock.after(askTimeMs, again.bind(this));
+    }
+    return () => cancel();
   }
 
   #enter(state: AgentStatus["state"], why: string): void {

@@ -8,6 +8,7 @@ import { asFault, Fault } from "../shared/kit/errors.ts";
 import { pause, type Clock } from "../shared/kit/clock.ts";
 import type { Random } from "../shared/kit/random.ts";
 import { ByeFault, FrameSocket } from "../shared/link/frame-socket.ts";
+import { agentHandshake, type AgentHandshake, type AgentHandshakeResult, type HandshakePort } from "../shared/link/handshake.ts";
 import { dialDelayMs, refusedDelayMs } from "../shared/rules/backoff.ts";
 import { handshakeMs, messageBytesMax } from "../shared/wire/limits.ts";
 import type { RelayRecord } from "./folder.ts";
@@ -78,6 +79,51 @@ function upgrade(socket: TLSSocket, host: string, binding: "exporter" | "none"):
       resolve(new FrameSocket(ws, socket, binding));
     });
   });
+}
+
+/** The four frames with their ceiling: a relay or middlebox that went silent must not hold the agent. Faults: those of agentHandshake, RELAY_UNREACHABLE. */
+export async function shakeHands(socket: FrameSocket, options: AgentHandshake, clock: Clock, signal: AbortSignal, port: HandshakePort = socket): Promise<AgentHandshakeResult> {
+  let isLate = false;
+  const stop = (): void => socket.terminate();
+  const cancel = clock.after(handshakeMs, () => {
+    isLate = true;
+    stop();
+  });
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  try {
+    return await agentHandshake(port, options);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (isLate) throw new Fault("RELAY_UNREACHABLE", { what: "the relay did not finish the link handshake", why: `it went silent for ${handshakeMs / 1_000} s after the WebSocket was open`, hint: "check the relay's load and log, and what stands between", cause: error });
+    throw error;
+  } finally {
+    cancel();
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+/** Numbers drawn ahead in one durable step: a full disk must not keep a site that runs from dialling. A restart leaves a gap, which is honest: they only rise. */
+const dialBlock = 100;
+
+export class DialNumbers {
+  readonly #draw: (count: number) => Promise<number>;
+  #next = 0;
+  #end = 0;
+
+  /** `draw`: durable, gives the first of `count` numbers. */
+  constructor(draw: (count: number) => Promise<number>) {
+    this.#draw = draw;
+  }
+
+  async next(): Promise<number> {
+    if (this.#next === this.#end) {
+      this.#next = await this.#draw(dialBlock);
+      this.#end = this.#next + dialBlock;
+    }
+    this.#next += 1;
+    return this.#next - 1;
+  }
 }
 
 export interface KeepOptions {

@@ -2,14 +2,14 @@
 // for again with the same key. Ends with the match code that the installer reads out. trust.md section 4.
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { systemClock } from "../shared/kit/clock.ts";
 import type { ProxySettings } from "../shared/kit/dial.ts";
 import { Fault } from "../shared/kit/errors.ts";
 import { fileFault } from "../shared/kit/files.ts";
-import { agentHandshake } from "../shared/link/handshake.ts";
 import { SITE_NAME } from "../shared/rules/target.ts";
 import { parseJoinToken, type JoinToken } from "../shared/trust/join-token.ts";
 import { ownSiteName, type AgentSettings } from "./config.ts";
-import { openRelaySocket } from "./dial.ts";
+import { openRelaySocket, shakeHands } from "./dial.ts";
 import { recordOf, type AgentFolder, type JoiningRecord, type RelayRecord } from "./folder.ts";
 import { SiteStanding } from "./standing.ts";
 
@@ -49,14 +49,15 @@ export async function askToJoin(folder: AgentFolder, proxy: ProxySettings, signa
   const dial = await folder.store.call("draw", { name: "dial" });
   const socket = await openRelaySocket({ relay, proxy, signal });
   try {
-    const { welcome } = await agentHandshake(socket, {
-      purpose: "join",
+    const handshake = {
+      purpose: "join" as const,
       relayKeys: relay.identity,
       boot,
       dial,
       keys: folder.keys.sign,
       join: { token: joining.id, signKey: folder.keys.sign.publicKey, boxKey: folder.keys.box.publicKey, name: joining.name, labels: joining.labels, secret: Buffer.from(joining.secret, "base64url") },
-    });
+    };
+    const { welcome } = await shakeHands(socket, handshake, systemClock, signal);
     const standing = await SiteStanding.open(folder, relay);
     await standing.absorb(welcome);
     await folder.store.call("putFacts", { facts: {}, drop: ["joining"] });

@@ -43,6 +43,9 @@ export async function openAgentFolder(dir: string): Promise<AgentFolder> {
   const path = join(dir, "identity.key");
   const provisional = join(dir, "identity.key.next");
   const isFirst = !existsSync(path);
+  if (isFirst && !existsSync(provisional) && existsSync(join(dir, "agent.db"))) {
+    throw new Fault("FILE_MISSING", { what: `the key file ${path} is gone`, why: "the database beside it belongs to a site whose keys it held", hint: "restore the whole folder from one backup; or move it away and join again with a new token" });
+  }
   try {
     mkdirSync(dir, { recursive: true, mode: 0o700 });
     if (isFirst && !existsSync(provisional)) writeSecretFile(provisional, { sign: text(makeSigningKeys()), box: text(makeBoxKeys()) });
@@ -55,8 +58,12 @@ export async function openAgentFolder(dir: string): Promise<AgentFolder> {
     const facts = await store.call("allFacts", null);
     const agentEpoch = facts.agentEpoch ?? randomBytes(16).toString("hex");
     if (facts.agentEpoch === undefined) await store.call("putFacts", { facts: { agentEpoch } });
+    const siteId = siteIdOf(keys.sign.publicKey);
+    if (facts.site !== undefined && facts.site !== siteId) {
+      throw new Fault("FILE_INVALID", { what: `the key file ${path} and the database beside it belong to different sites`, why: `the keys are those of ${siteId}, the database is that of ${facts.site}`, hint: "restore the whole folder from one backup" });
+    }
     if (isFirst) renameSync(provisional, path);
-    return { dir, keys, siteId: siteIdOf(keys.sign.publicKey), agentEpoch, store };
+    return { dir, keys, siteId, agentEpoch, store };
   } catch (error) {
     await store.close();
     throw error;

@@ -40,10 +40,20 @@ function kernelBoot(): string {
   }
 }
 
+/** What the machine's uptime is read with (ms): /proc gives hundredths of a second. */
+const uptimeStepMs = 10;
+
+interface Agreement {
+  readonly relayMs: number;
+  readonly uptimeMs: number;
+  readonly errorMs: number;
+}
+
 export class SiteClock {
   readonly #clock: Clock;
   readonly #machine: Machine;
-  #agreed: { readonly relayMs: number; readonly monoMs: number; readonly errorMs: number } | null = null;
+  /** Counted on by uptime, which also runs while the machine sleeps; the process' own clock does not. */
+  #agreed: Agreement | null = null;
 
   constructor(clock: Clock, machine: Machine, record: ClockRecord | null) {
     this.#clock = clock;
@@ -51,28 +61,43 @@ export class SiteClock {
     if (record !== null) this.#agreed = this.#restore(record);
   }
 
-  #restore(record: ClockRecord): { relayMs: number; monoMs: number; errorMs: number } | null {
-    const monoMs = this.#clock.monoMs();
+  #restore(record: ClockRecord): Agreement | null {
+    const uptimeMs = this.#machine.uptimeMs();
     const wallMs = this.#clock.wallMs();
-    const elapsedMs = this.#machine.uptimeMs() - record.uptimeMs;
+    const elapsedMs = uptimeMs - record.uptimeMs;
     if (record.kernelBoot !== "" && record.kernelBoot === this.#machine.kernelBoot && elapsedMs >= 0) {
-      return { relayMs: record.relayMs + elapsedMs, monoMs, errorMs: restartErrorMs + (elapsedMs * driftPpm) / 1e6 };
+      return { relayMs: record.relayMs + elapsedMs, uptimeMs, errorMs: restartErrorMs + (elapsedMs * driftPpm) / 1e6 };
     }
     const offWallMs = record.wallMs - record.relayMs;
     if (Math.abs(offWallMs) > wallAgreesMs || wallMs < record.wallMs) return null;
-    return { relayMs: wallMs - offWallMs, monoMs, errorMs: rebootErrorMs + ((wallMs - record.wallMs) * driftPpm) / 1e6 };
+    return { relayMs: wallMs - offWallMs, uptimeMs, errorMs: rebootErrorMs + ((wallMs - record.wallMs) * driftPpm) / 1e6 };
   }
 
-  /** A relay said its time; it was on its way for at most `roundTripMs`. */
-  agree(relayMs: number, roundTripMs: number): ClockRecord {
-    this.#agreed = { relayMs: relayMs + roundTripMs / 2, monoMs: this.#clock.monoMs(), errorMs: roundTripMs / 2 + 1 };
-    return { relayMs: this.#agreed.relayMs, wallMs: this.#clock.wallMs(), uptimeMs: this.#machine.uptimeMs(), kernelBoot: this.#machine.kernelBoot };
+  /** This moment, to be named later to `agree`: what is stored in between must not make the clock late. */
+  mark(): { readonly uptimeMs: number; readonly wallMs: number } {
+    return { uptimeMs: this.#machine.uptimeMs(), wallMs: this.#clock.wallMs() };
+  }
+
+  /**
+   * A relay said its time; at the moment `at` it was on its way for at most `roundTripMs`. Null when what was known is nearer and does not contradict it:
+   * a slow answer must not spoil a good clock.
+   */
+  agree(relayMs: number, roundTripMs: number, at = this.mark()): ClockRecord | null {
+    const next = { relayMs: relayMs + roundTripMs / 2, uptimeMs: at.uptimeMs, errorMs: roundTripMs / 2 + uptimeStepMs };
+    const before = this.#estimateAt(at.uptimeMs);
+    if (before !== null && before.errorMs <= next.errorMs && Math.abs(before.nowMs - next.relayMs) <= before.errorMs + next.errorMs) return null;
+    this.#agreed = next;
+    return { relayMs: next.relayMs, wallMs: at.wallMs, uptimeMs: at.uptimeMs, kernelBoot: this.#machine.kernelBoot };
   }
 
   /** Null: the clock is unknown, and nothing that depends on a deadline may start. */
   estimate(): TimeEstimate | null {
+    return this.#estimateAt(this.#machine.uptimeMs());
+  }
+
+  #estimateAt(uptimeMs: number): TimeEstimate | null {
     if (this.#agreed === null) return null;
-    const elapsedMs = this.#clock.monoMs() - this.#agreed.monoMs;
+    const elapsedMs = uptimeMs - this.#agreed.uptimeMs;
     return { nowMs: Math.round(this.#agreed.relayMs + elapsedMs), errorMs: Math.ceil(this.#agreed.errorMs + (elapsedMs * driftPpm) / 1e6) };
   }
 

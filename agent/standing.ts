@@ -13,6 +13,8 @@ export class SiteStanding {
   #statement: SiteStatement | null;
   relayEpoch: number;
   name: string;
+  /** The facts of the last WELCOME that are stored, as JSON. */
+  #stored = "";
 
   private constructor(folder: AgentFolder, relay: RelayRecord, state: { document: TrustDocument | null; statement: SiteStatement | null; relayEpoch: number; name: string }) {
     this.#folder = folder;
@@ -51,13 +53,16 @@ export class SiteStanding {
     if (document === null) throw new Fault("TRUST_REFUSED", { what: "the relay sent no trust document", why: "a site believes nobody without one" });
     const own = { site: this.#folder.siteId, signKey: this.#folder.keys.sign.publicKey };
     const statement = welcome.siteStatement === null ? this.#statement : openSiteStatement(welcome.siteStatement, document, own);
-    await this.#folder.store.call("putTrust", { documents: steps });
-    await this.#folder.store.call("putFacts", {
-      facts: { name: welcome.name, site: own.site, relayEpoch: String(Math.max(this.relayEpoch, welcome.relayEpoch)), ...(welcome.siteStatement === null ? {} : { statement: Buffer.from(welcome.siteStatement).toString("base64url") }) },
-    });
+    if (steps.length > 0) await this.#folder.store.call("putTrust", { documents: steps });
+    const relayEpoch = Math.max(this.relayEpoch, welcome.relayEpoch);
+    const facts = { name: welcome.name, site: own.site, relayEpoch: String(relayEpoch), ...(welcome.siteStatement === null ? {} : { statement: Buffer.from(welcome.siteStatement).toString("base64url") }) };
+    // A link that says what is known already writes nothing: a site whose disk is full must still link.
+    const known = JSON.stringify(facts);
+    if (known !== this.#stored) await this.#folder.store.call("putFacts", { facts });
+    this.#stored = known;
     this.#document = document;
     this.#statement = statement;
     this.name = welcome.name;
-    this.relayEpoch = Math.max(this.relayEpoch, welcome.relayEpoch);
+    this.relayEpoch = relayEpoch;
   }
 }

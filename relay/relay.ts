@@ -9,7 +9,7 @@ import type { Logger } from "../shared/kit/log.ts";
 import { uuidV7 } from "../shared/kit/random.ts";
 import { sealSiteStatement } from "../shared/trust/site-statement.ts";
 import { Acceptor } from "./agents/accept.ts";
-import { Roster } from "./agents/roster.ts";
+import { Roster, type Linked } from "./agents/roster.ts";
 import { serveLink } from "./agents/serve-link.ts";
 import { leaseLetters, settleLetter } from "./command/deliver.ts";
 import { submitCommand } from "./command/submit.ts";
@@ -121,8 +121,8 @@ class Relay {
       clock: this.#clock,
       log: this.#log,
       binding: this.#settings.binding,
-      onLinked: (socket, claim, admitted) =>
-        void serveLink(
+      onLinked: (socket, claim, admitted) => {
+        const linked = serveLink(
           {
             store: this.#store,
             roster: this.#roster,
@@ -137,8 +137,21 @@ class Relay {
           socket,
           claim,
           admitted,
-        ),
+        );
+        void this.#confirm(linked);
+      },
     });
+  }
+
+  /** A site that was revoked, or linked elsewhere, between its admission and its place in the roster: nobody else would notice. */
+  async #confirm(linked: Linked): Promise<void> {
+    try {
+      const site = await this.#store.call("findSiteById", { id: linked.siteId });
+      if (site === null || site.state !== "active") linked.link.abort("refused", new Fault("SITE_REVOKED", { what: "this site was revoked by an operator" }));
+      else if (site.fence > linked.fence) linked.link.abort("replaced", new Fault("LINK_REPLACED", { what: "a newer link of this site took over" }));
+    } catch (error) {
+      linked.link.abort("busy", asFault(error));
+    }
   }
 
   #makeRoutes(): ReturnType<typeof routes> {

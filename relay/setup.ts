@@ -36,6 +36,9 @@ export async function openRelayFolder(dataDir: string): Promise<RelayFolder> {
   const path = join(dataDir, "identity.key");
   const provisional = join(dataDir, "identity.key.next");
   const isFirstStart = !existsSync(path);
+  if (isFirstStart && !existsSync(provisional) && existsSync(join(dataDir, "relay.db"))) {
+    throw new Fault("FILE_MISSING", { what: `the key file ${path} is gone`, why: "the database beside it belongs to a relay whose keys it held: its sites trust those and no others", hint: "restore the whole folder from one backup" });
+  }
   try {
     mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     if (isFirstStart && !existsSync(provisional)) writeSecretFile(provisional, { identity: seed(makeSigningKeys()), command: seed(makeSigningKeys()), root: seed(makeSigningKeys()) });
@@ -88,6 +91,9 @@ export async function currentTrust(store: RelayStore, keys: RelayKeys, nowMs: nu
   const first = chain[0];
   if (first === undefined) throw new Fault("STORE_CORRUPT", { what: "the database holds no trust document", why: "it belongs to another identity, or lost rows", hint: "restore the whole data folder from one backup" });
   const rootHash = trustRootHash(firstOf(first));
+  if (!firstOf(first).roles.root.keys.includes(keys.root.publicKey) && !firstOf(first).roles.operator.keys.includes(keys.command.publicKey)) {
+    throw new Fault("FILE_INVALID", { what: "the relay's keys and its database do not belong together", why: "the trust document that its sites pinned names other keys", hint: "restore the whole folder from one backup" });
+  }
   const document = walkTrust(chain.slice(1), { pinnedHash: rootHash, document: acceptFirst(first, rootHash) })!;
   if (document.expires - nowMs > trustRenewBeforeMs || !document.roles.root.keys.includes(keys.root.publicKey)) return { rootHash, document, isRenewed: false };
   const next = renewedTrustDocument(document, nowMs);

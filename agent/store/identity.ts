@@ -4,11 +4,12 @@ import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 
 export type CounterName = "dial" | "seq" | "order";
 
-/** The next number, durable before it is used. */
-export function* draw(args: { readonly name: CounterName }): Operation<number> {
-  const row = yield* queryOne<{ value: number }>("UPDATE counters SET value = value + 1 WHERE name = ? RETURNING value", args.name);
+/** The first of the next `count` numbers, all durable before one is used. */
+export function* draw(args: { readonly name: CounterName; readonly count?: number }): Operation<number> {
+  const count = args.count ?? 1;
+  const row = yield* queryOne<{ value: number }>("UPDATE counters SET value = value + ? WHERE name = ? RETURNING value", count, args.name);
   invariant(row !== null, "every counter exists from the first migration");
-  return Number(row.value);
+  return Number(row.value) - count + 1;
 }
 
 export type FactName = "agentEpoch" | "relay" | "joining" | "site" | "name" | "statement" | "relayEpoch" | "clock" | "boot";

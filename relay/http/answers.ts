@@ -14,14 +14,14 @@ const bodyBytesMax = 8 * 1_048_576;
 const bodyMs = 60_000;
 
 /** The JSON of a request's body. Faults BODY_TOO_LARGE, USAGE. */
-export async function readJson(request: ApiRequest): Promise<Record<string, unknown>> {
+export async function readJson(request: ApiRequest, octetsMax = bodyBytesMax): Promise<Record<string, unknown>> {
   const chunks: Buffer[] = [];
   let octets = 0;
   const ceiling = setTimeout(() => request.destroy(new Error("the body did not come in time")), bodyMs);
   try {
     for await (const chunk of request as AsyncIterable<Buffer>) {
       octets += chunk.length;
-      if (octets > bodyBytesMax) throw new Fault("BODY_TOO_LARGE", { what: "the request body is over its limit", why: `at most ${bodyBytesMax / 1_048_576} MiB are read`, hint: "split it" });
+      if (octets > octetsMax) throw new Fault("BODY_TOO_LARGE", { what: "the request body is over its limit", why: `at most ${octetsMax / 1_024} KiB are read here`, hint: "split it" });
       chunks.push(chunk);
     }
   } finally {

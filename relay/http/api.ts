@@ -32,6 +32,8 @@ export interface Route {
 
 const PREFIX = "/api/v1";
 const keyCharsMax = 200;
+/** Octets of a body from somebody who has not shown a token: a login is some hundred. */
+const publicBodyBytesMax = 4_096;
 
 interface Compiled extends Route {
   readonly pattern: RegExp;
@@ -65,7 +67,7 @@ export class Api {
     const path = url.pathname.slice(PREFIX.length);
     const { route, parts } = this.#find(request.method ?? "GET", path);
     const login = route.isPublic === true ? null : await this.#auth.authenticate(request.headers.authorization ?? null);
-    const body = route.method === "POST" ? await readJson(request) : {};
+    const body = route.method === "POST" ? await readJson(request, route.isPublic === true ? publicBodyBytesMax : undefined) : {};
     const key = request.headers["idempotency-key"] ?? null;
     if (Array.isArray(key) || (key !== null && (key.length === 0 || key.length > keyCharsMax))) throw new Fault("USAGE", { what: "the Idempotency-Key is not acceptable", why: `one text of 1 to ${keyCharsMax} characters` });
     const authority = request.headers[":authority"] ?? request.headers.host ?? "";

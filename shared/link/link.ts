@@ -147,6 +147,12 @@ export class Link {
     return stream;
   }
 
+  /** Asks the other end for its time: onRoundTrip tells. */
+  ping(): void {
+    this.mux.ping(this.#settings.clock.monoMs());
+    this.poke();
+  }
+
   /** Something may want to leave: look at the end of this turn. */
   poke(): void {
     if (this.#pumpAsked || this.#hasEnded) return;

@@ -191,8 +191,12 @@ export class Mux {
     const act = this.keepalive.tick(nowMs);
     if (act === "dead") {
       this.fail(new Fault("LINK_SILENT", { what: "the other end went silent", why: "nothing came back, and a ping was not answered" }), "silent");
-    } else if (act === "ping") this.control.ping = Math.max(0, Math.floor(nowMs * 1_000));
+    } else if (act === "ping") this.ping(nowMs);
     if (this.role === "relay" && nowMs >= this.#liveDueMs) this.#sayLive(nowMs);
+  }
+
+  ping(nowMs: number): void {
+    this.control.ping = Math.max(0, Math.floor(nowMs * 1_000));
   }
 
   #sayLive(nowMs: number): void {
