@@ -48,9 +48,14 @@ test("a descriptor that stays is named with its kind and counts", async () => {
   await order("open");
   const before = footprint(child.pid!);
   await order("open");
-  await expect(expectDescriptorsBack("child", child.pid!, before, 200)).rejects.toThrow(`child holds descriptors that it did not hold before: ${process.execPath}: 1 -> 2`);
+  await expect(expectDescriptorsBack("child", child.pid!, before, { waitMs: 200 })).rejects.toThrow(`child holds descriptors that it did not hold before: ${process.execPath}: 1 -> 2`);
   await order("close");
-  await expectDescriptorsBack("child", child.pid!, before, 200);
+  await expectDescriptorsBack("child", child.pid!, before, { waitMs: 200 });
+});
+
+test("spare descriptors that could hide a leak of one a round are refused", async () => {
+  await expect(expectFlat({ processes, rounds: 2, spareDescriptors: 2, round: () => order("open") })).rejects.toThrow("2 rounds show no leak");
+  await expect(expectDescriptorsBack("child", child.pid!, footprint(child.pid!), { spare: 1 })).resolves.toBeUndefined();
 });
 
 test("memory that stays is told in KiB", async () => {
