@@ -98,6 +98,7 @@ function leave(options: ServeOptions, linked: Linked, end: LinkEnd, log: Logger)
 
 /** Cut without a verdict, sent away by us, or a BYE that promises return: the agent will be back in seconds. link.md section 4. */
 function willReturn(end: LinkEnd): boolean {
-  if (end.saidBy === "nobody") return end.fault.code !== "LINK_SILENT";
+  if (end.fault.code === "LINK_SILENT") return false; // the verdict, whoever's BYE carried it
+  if (end.saidBy === "nobody") return true;
   return end.saidBy === "us" ? end.fault.family === "unavailable" : end.retryAfterMs > 0;
 }

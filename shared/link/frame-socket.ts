@@ -2,6 +2,7 @@
 // the two, so a relay that speaks right after WELCOME loses nothing. Bounded: the handshake's backlog is a few messages, more ends the socket.
 import type { TLSSocket } from "node:tls";
 import type { WebSocket } from "ws";
+import { errnoText } from "../kit/dial.ts";
 import { Fault } from "../kit/errors.ts";
 import { parseBye } from "../wire/message.ts";
 import { encodeFrame, type FrameTypeName } from "../wire/frame.ts";
@@ -58,6 +59,8 @@ export class FrameSocket implements HandshakePort {
       else ws.terminate();
     });
     ws.on("error", (error) => (this.#error = error));
+    // ws keeps what went wrong below it to itself, and a reset would read "closed with code 1006".
+    tls.on("error", (error) => (this.#error ??= error));
     this.ended = new Promise((resolve) => {
       ws.once("close", (closeCode) => {
         this.#end = { closeCode, error: this.#error };
@@ -97,6 +100,11 @@ export class FrameSocket implements HandshakePort {
 
   onDrain(wake: () => void): void {
     this.#tls.on("drain", wake);
+  }
+
+  /** Told after each read from the socket, whether or not it completed a message. */
+  onRead(tell: () => void): void {
+    this.#tls.on("data", tell);
   }
 
   /** The handshake's read: the payload of the next frame, which must be of `type` and alone in its message. */
@@ -157,5 +165,10 @@ function handshakePayload(message: Uint8Array, type: FrameTypeName): Uint8Array 
 }
 
 function lostInHandshake(end: SocketEnd): Fault {
-  return new Fault("LINK_LOST", { what: "the link ended during the handshake", why: end.error?.message ?? `closed with code ${end.closeCode}`, cause: end.error });
+  return new Fault("LINK_LOST", { what: "the link ended during the handshake", why: endWhy(end), cause: end.error });
+}
+
+/** In words: what the kernel or ws said, else the close code. */
+export function endWhy(end: SocketEnd): string {
+  return end.error === null ? `closed with code ${end.closeCode}` : errnoText(end.error);
 }

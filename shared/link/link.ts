@@ -14,7 +14,8 @@ import type { MuxRole } from "../mux/settings.ts";
 import { faultCodeOf, type CodeName } from "../wire/codes.ts";
 import type { Bye, RequestHead } from "../wire/message.ts";
 import { socketStuckBytes, socketStuckMs } from "../wire/limits.ts";
-import type { FrameSocket } from "./frame-socket.ts";
+import { endWhy, type FrameSocket } from "./frame-socket.ts";
+import { Hearing } from "./hearing.ts";
 import { LinkStream, type StreamSink } from "./link-stream.ts";
 import type { LetterPort, LetterSide } from "./letter-side.ts";
 import { faultFromReason, reasonOf } from "./reason.ts";
@@ -67,6 +68,7 @@ export class Link {
   #timerAtMs = Infinity;
   #drainBeforeMs = Infinity;
   #stuck = { leftOctets: 0, sinceMs: 0 };
+  #hearing: Hearing | null = null;
 
   constructor(settings: LinkSettings) {
     this.#settings = settings;
@@ -90,13 +92,15 @@ export class Link {
     const { socket } = settings;
     socket.onDrain(this.#pump);
     // A BYE that was heard says more than the close that follows it.
-    void socket.ended.then((end) => this.#end(this.#bye?.fault ?? new Fault("LINK_LOST", { what: "the link was cut", why: end.error?.message ?? `closed with code ${end.closeCode}`, cause: end.error })));
+    void socket.ended.then((end) => this.#end(this.#bye?.fault ?? new Fault("LINK_LOST", { what: "the link was cut", why: endWhy(end), cause: end.error })));
   }
 
   /** Begins to read. Handlers must be set before. */
   start(): void {
-    this.#settings.socket.attach((message) => {
-      this.mux.receive(message, this.#settings.clock.monoMs());
+    const { socket, clock } = this.#settings;
+    this.#hearing = new Hearing(socket, clock, (nowMs) => this.mux.octetsSeen(socket.octetsRead, nowMs));
+    socket.attach((message) => {
+      this.mux.receive(message, clock.monoMs());
       this.#drainEffects();
       this.poke();
     });
@@ -331,6 +335,7 @@ export class Link {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
     this.#cancelTimer();
+    this.#hearing?.end();
     const bye = this.#bye;
     const isSilent = fault.code === "LINK_SILENT";
     if (isSilent) this.#settings.socket.terminate();

@@ -86,6 +86,15 @@ export class Started {
   }
 }
 
+/** How an agent gets out, where that is not the plain way. */
+export interface AgentWay {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly via?: readonly string[];
+  /** The relay's address in the join token, when it is not the command line's. */
+  readonly url?: string;
+  readonly editToken?: (text: string) => string;
+}
+
 export class Place {
   readonly dir = mkdtempSync(join(tmpdir(), "bowline-place-"));
   readonly #started: Started[] = [];
@@ -97,8 +106,10 @@ export class Place {
     this.env = { BOWLINE_CONFIG: join(this.dir, "cli", "config.json"), HTTP_PROXY: "", HTTPS_PROXY: "", NO_PROXY: "", http_proxy: "", https_proxy: "", no_proxy: "", KUBERNETES_SERVICE_HOST: "", KUBECONFIG: "" };
   }
 
-  start(args: readonly string[], env: Readonly<Record<string, string>> = {}): Started {
-    const started = new Started([entry, ...args], { env: { ...this.env, ...env } });
+  /** `via` is put in front of the command, e.g. `ip netns exec NAME`; it must become the program, not stay its parent. */
+  start(args: readonly string[], env: Readonly<Record<string, string>> = {}, via: readonly string[] = []): Started {
+    const [command, ...before] = [...via, process.execPath];
+    const started = new Started([...before, entry, ...args], { env: { ...this.env, ...env }, command: command! });
     this.#started.push(started);
     return started;
   }
@@ -138,17 +149,24 @@ export class Place {
     return join(this.dir, `agent-${name}`);
   }
 
-  agent(name: string, kubeconfig: string, args: readonly string[] = []): Started {
-    return this.start(["agent", "run", "--data", this.agentData(name), "--kubeconfig", kubeconfig, "--report-every", "2s", ...args]);
+  agent(name: string, kubeconfig: string, args: readonly string[] = [], way: AgentWay = {}): Started {
+    return this.start(["agent", "run", "--data", this.agentData(name), "--kubeconfig", kubeconfig, "--report-every", "2s", ...args], way.env, way.via);
+  }
+
+  /** Token, join and approval: a site whose agent does not run yet. */
+  async joined(name: string, kubeconfig: string, way: AgentWay = {}): Promise<void> {
+    const made = (await this.ok(["token", "create", "--name", name, ...(way.url === undefined ? [] : ["--url", way.url])])).trim();
+    const token = way.editToken?.(made) ?? made;
+    const asking = this.start(["agent", "join", "--token", token, "--data", this.agentData(name), "--kubeconfig", kubeconfig], way.env, way.via);
+    if ((await asking.ended) !== 0) throw new Error(`the agent of ${name} could not join\n${asking.out}\n${asking.err}`);
+    const code = /code: (\S+)/.exec(asking.out)![1]!;
+    await this.ok(["approve", name, "--code", code]);
   }
 
   /** Token, join, approval and a linked agent. */
-  async site(name: string, kubeconfig: string, args: readonly string[] = []): Promise<Started> {
-    const token = (await this.ok(["token", "create", "--name", name])).trim();
-    const joined = await this.ok(["agent", "join", "--token", token, "--data", this.agentData(name), "--kubeconfig", kubeconfig]);
-    const code = /code: (\S+)/.exec(joined)![1]!;
-    await this.ok(["approve", name, "--code", code]);
-    const agent = this.agent(name, kubeconfig, args);
+  async site(name: string, kubeconfig: string, args: readonly string[] = [], way: AgentWay = {}): Promise<Started> {
+    await this.joined(name, kubeconfig, way);
+    const agent = this.agent(name, kubeconfig, args, way);
     await agent.said(/"msg":"linked"/);
     return agent;
   }
