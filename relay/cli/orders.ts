@@ -3,6 +3,7 @@ import { Option, type Command } from "commander";
 import { parseDuration } from "../../shared/kit/config.ts";
 import { describeCommand, listCommands, submit, waitCommand, type SubmitOptions } from "./commands.ts";
 import { readManifests } from "./manifest.ts";
+import { bareName } from "./output.ts";
 import type { WithRun } from "./people.ts";
 import { collectLabel } from "./places.ts";
 
@@ -69,10 +70,10 @@ export function addCommandCommands(program: Command, withRun: WithRun): void {
     .option("--site <name>", "of one site")
     .option("--state <state>", "in one state")
     .action((options: { site?: string; state?: string }, command: Command) => withRun(command, (run) => listCommands(run, options.site ?? null, options.state ?? null)));
-  group.command("describe <id>").description("all about one command, with the times of both clocks").action((id: string, _options, command: Command) => withRun(command, (run) => describeCommand(run, id)));
+  group.command("describe <id>").description("all about one command, with the times of both clocks").action((id: string, _options, command: Command) => withRun(command, (run) => describeCommand(run, bareName(id, "command"))));
   group
     .command("wait <id>")
     .description("wait for a command's end")
     .option("--timeout <duration>", "give up after", parseDuration, parseDuration(WAIT_DEFAULT))
-    .action((id: string, options: { timeout: number }, command: Command) => withRun(command, (run) => waitCommand(run, id, options.timeout)));
+    .action((id: string, options: { timeout: number }, command: Command) => withRun(command, (run) => waitCommand(run, bareName(id, "command"), options.timeout)));
 }

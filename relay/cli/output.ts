@@ -54,6 +54,11 @@ export function printOne(terminal: Terminal, format: Format, item: object, name:
   else terminal.out(text());
 }
 
+/** A name as people type it: also in the form that `-o name` prints, `command/ID`, so that one command's output is another's argument. */
+export function bareName(text: string, kind: string): string {
+  return text.startsWith(`${kind}/`) ? text.slice(kind.length + 1) : text;
+}
+
 export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
   const cells = [columns.map((column) => column.title), ...rows.map((row) => columns.map((column) => printable(column.value(row))))];
   const widths = columns.map((_column, index) => Math.max(...cells.map((line) => line[index]!.length)));

@@ -3,18 +3,19 @@ import type { Command } from "commander";
 import { parseDuration } from "../../shared/kit/config.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { approveSite, createJoinToken, denySite, describeSite, listJoinTokens, listSites, removeSite, revokeJoinToken, waitForSite } from "./sites.ts";
+import { bareName } from "./output.ts";
 import type { WithRun } from "./people.ts";
 
 export function addSiteCommands(program: Command, withRun: WithRun): void {
   const site = program.command("site").description("the clusters");
   site.command("ls").description("list sites: link state and age of what is known, side by side").action((_options, command: Command) => withRun(command, listSites));
-  site.command("describe <name>").description("all about one site").action((name: string, _options, command: Command) => withRun(command, (run) => describeSite(run, name)));
-  site.command("rm <name>").description("revoke a site: cut its link, refuse its key").action((name: string, _options, command: Command) => withRun(command, (run) => removeSite(run, name)));
+  site.command("describe <name>").description("all about one site").action((name: string, _options, command: Command) => withRun(command, (run) => describeSite(run, bareName(name, "site"))));
+  site.command("rm <name>").description("revoke a site: cut its link, refuse its key").action((name: string, _options, command: Command) => withRun(command, (run) => removeSite(run, bareName(name, "site"))));
   site
     .command("wait <name>")
     .description("wait until a site is online")
     .option("--timeout <duration>", "give up after", parseDuration, parseDuration("10m"))
-    .action((name: string, options: { timeout: number }, command: Command) => withRun(command, (run) => waitForSite(run, name, options.timeout)));
+    .action((name: string, options: { timeout: number }, command: Command) => withRun(command, (run) => waitForSite(run, bareName(name, "site"), options.timeout)));
   program
     .command("approve <name>")
     .description("let a waiting agent in, by the match code its installer reads out")
