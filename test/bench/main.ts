@@ -1,4 +1,5 @@
 // `npm run bench -- [NAME...] [--quick] [--profile]`: runs the named benches (all by default), each with its control in the same run.
+import { bulk } from "./bulk.ts";
 import { buildGo } from "./ground.ts";
 import { hop } from "./hop.ts";
 
@@ -7,7 +8,7 @@ export interface BenchOptions {
   readonly profile: boolean;
 }
 
-const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { hop };
+const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { hop, bulk };
 
 const words = process.argv.slice(2);
 const names = words.filter((word) => !word.startsWith("--"));
