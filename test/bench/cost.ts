@@ -2,6 +2,7 @@
 // process is asked through Node's own inspector, which opens on SIGUSR1: nothing in the product knows of it, and it costs nothing before it is asked.
 import { readFileSync } from "node:fs";
 import type { Started } from "../e2e/place.ts";
+import { pause } from "./ground.ts";
 
 const ticksPerSecond = 100; // CLK_TCK on every Linux we run on
 
@@ -25,6 +26,20 @@ export function rssPeakOctets(pid: number): number {
 
 function statusOctets(pid: number, name: string): number {
   return Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) * 1024;
+}
+
+/** Resolves when the processes have used almost no CPU for a second: what was under way has come to rest. False when that is not so within `mostMs`. */
+export async function untilQuiet(pids: readonly number[], mostMs: number): Promise<boolean> {
+  const lookMs = 250;
+  const looksWanted = 4;
+  const usedMax = 0.02;
+  let quiet = 0;
+  for (let spentMs = 0; spentMs < mostMs && quiet < looksWanted; spentMs += lookMs) {
+    const before = cpuSeconds(pids);
+    await pause(lookMs);
+    quiet = cpuSeconds(pids) - before <= usedMax ? quiet + 1 : 0;
+  }
+  return quiet >= looksWanted;
 }
 
 export interface Held {

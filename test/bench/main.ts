@@ -1,5 +1,6 @@
 // `npm run bench -- [NAME...] [--quick] [--profile]`: runs the named benches (all by default), each with its control in the same run.
 import { bulk } from "./bulk.ts";
+import { fair } from "./fair.ts";
 import { buildGo } from "./ground.ts";
 import { hop } from "./hop.ts";
 
@@ -8,7 +9,7 @@ export interface BenchOptions {
   readonly profile: boolean;
 }
 
-const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { hop, bulk };
+const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { hop, bulk, fair };
 
 const words = process.argv.slice(2);
 const names = words.filter((word) => !word.startsWith("--"));
