@@ -38,9 +38,12 @@ export interface Subject {
   readonly base: string;
   readonly ca: string;
   readonly token: string;
-  /** Process ids of both ends, the central one first. */
+  /** Both ends, the central one first. */
+  readonly ends: readonly Started[];
   readonly pids: readonly number[];
 }
+
+const pidsOf = (ends: readonly Started[]): number[] => ends.map((end) => end.child.pid!);
 
 /** Puts something between the two ends: takes the port that listens, answers the port to dial. */
 export type Through = (port: number) => Promise<number>;
@@ -125,11 +128,11 @@ export class Ground {
   }
 
   product(site = "bench", agent = this.agent): Subject {
-    return { name: "product", base: `${this.place.relayUrl}/k8s/${site}`, ca: join(this.place.relayData, "tls", "ca.crt"), token: contextToken(this.place), pids: [this.relay.child.pid!, agent.child.pid!] };
+    return { name: "product", base: `${this.place.relayUrl}/k8s/${site}`, ca: join(this.place.relayData, "tls", "ca.crt"), token: contextToken(this.place), ends: [this.relay, agent], pids: pidsOf([this.relay, agent]) };
   }
 
   direct(): Subject {
-    return { name: "direct", base: this.originUrl, ca: "", token: "", pids: [] };
+    return { name: "direct", base: this.originUrl, ca: "", token: "", ends: [], pids: [] };
   }
 
   /** A certificate for what a control serves. */
@@ -149,7 +152,7 @@ export class Ground {
     const dir = await this.certificates();
     const second = await this.hop(this.originUrl);
     const first = await this.hop(`https://127.0.0.1:${await through(second.port)}`);
-    return { name: "control", base: `https://127.0.0.1:${first.port}`, ca: join(dir, "ca.crt"), token: "", pids: [first.started.child.pid!, second.started.child.pid!] };
+    return { name: "control", base: `https://127.0.0.1:${first.port}`, ca: join(dir, "ca.crt"), token: "", ends: [first.started, second.started], pids: pidsOf([first.started, second.started]) };
   }
 
   /** One plain hop in front of `target`. */

@@ -3,13 +3,14 @@ import { bulk } from "./bulk.ts";
 import { fair } from "./fair.ts";
 import { buildGo } from "./ground.ts";
 import { hop } from "./hop.ts";
+import { stall } from "./stall.ts";
 
 export interface BenchOptions {
   readonly isQuick: boolean;
   readonly profile: boolean;
 }
 
-const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { hop, bulk, fair };
+const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { hop, bulk, fair, stall };
 
 const words = process.argv.slice(2);
 const names = words.filter((word) => !word.startsWith("--"));
