@@ -4,13 +4,14 @@ import { fair } from "./fair.ts";
 import { buildGo } from "./ground.ts";
 import { hop } from "./hop.ts";
 import { stall } from "./stall.ts";
+import { wan } from "./wan.ts";
 
 export interface BenchOptions {
   readonly isQuick: boolean;
   readonly profile: boolean;
 }
 
-const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { hop, bulk, fair, stall };
+const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { hop, bulk, fair, stall, wan };
 
 const words = process.argv.slice(2);
 const names = words.filter((word) => !word.startsWith("--"));
