@@ -1,15 +1,24 @@
-// The ground of every bench: origin and load (Go, built once), the product as real processes in front of the origin, two plain Node hops as the control, and what
-// a process cost. Everything listens on loopback and is ended by its id.
+// The ground of every bench: origin and load (Go, built once), the product as real processes in front of the origin, and two plain Node hops as the control.
+// Everything listens on loopback and is ended by its id. A line (test/kit/chaos.ts) may stand between the two ends of either.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { issueCertificate, makeAuthority } from "../../shared/kit/certificates.ts";
 import { contextToken } from "../e2e/kube-rest.ts";
 import { Place, root, Started } from "../e2e/place.ts";
 
-const here = join(root, "test", "bench");
+export const here = join(root, "test", "bench");
 const out = join(here, "out");
-const ticksPerSecond = 100; // CLK_TCK on every Linux we run on
+
+/** Addresses of the origin, in the form of an API server's. */
+export const paths = {
+  small: "/api/v1/namespaces/bench/configmaps/small",
+  sink: "/api/v1/namespaces/bench/pods",
+  wait: "/api/v1/namespaces/bench/pods/wait/log?follow=true",
+  bulk: (octets: number): string => `/api/v1/namespaces/bench/pods/bulk/log?octets=${octets}`,
+  list: (items: number, octets: number): string => `/api/v1/configmaps?items=${items}&octets=${octets}`,
+  exec: (what: "echo" | "serve" | "pour" | "sink"): string => `/api/v1/namespaces/bench/pods/shell/exec?do=${what}`,
+};
 
 export interface LoadResult {
   readonly requests: number;
@@ -20,7 +29,7 @@ export interface LoadResult {
   readonly p99: number;
   readonly max: number;
   readonly octets: number;
-  readonly failures?: readonly string[];
+  readonly failures?: readonly { readonly atMs: number; readonly what: string }[];
 }
 
 /** Where a load is sent, and which processes stand in between. */
@@ -29,9 +38,25 @@ export interface Subject {
   readonly base: string;
   readonly ca: string;
   readonly token: string;
-  /** Process ids of both ends. */
+  /** Both ends, the central one first. */
+  readonly ends: readonly Started[];
   readonly pids: readonly number[];
 }
+
+const pidsOf = (ends: readonly Started[]): number[] => ends.map((end) => end.child.pid!);
+
+/** Puts something between the two ends: takes the port that listens, answers the port to dial. */
+export type Through = (port: number) => Promise<number>;
+
+export interface GroundOptions {
+  readonly relayArgs?: readonly string[];
+  readonly agentArgs?: readonly string[];
+  /** CPU profiles of relay and agent in out/prof, written when they stop. */
+  readonly profile?: boolean;
+  readonly through?: Through;
+}
+
+const nodeOptions = (profile: boolean): string => `--inspect-port=127.0.0.1:0${profile ? ` --cpu-prof --cpu-prof-dir=${join(out, "prof")}` : ""}`;
 
 export function buildGo(): boolean {
   mkdirSync(out, { recursive: true });
@@ -50,48 +75,90 @@ export class Ground {
   agent!: Started;
   kubeconfig = "";
   #extra: Started[] = [];
+  #controlDir = "";
+  #profile = false;
 
-  async start(options: { readonly relayArgs?: readonly string[]; readonly agentArgs?: readonly string[]; readonly profile?: boolean } = {}): Promise<void> {
+  /** Origin, relay and one linked site, `bench`. */
+  async start(options: GroundOptions = {}): Promise<void> {
+    this.#profile = options.profile === true;
+    await this.startOrigin();
+    await this.startRelay(options.relayArgs);
+    await this.place.login();
+    this.agent = await this.site("bench", options.through, options.agentArgs);
+  }
+
+  async startOrigin(): Promise<void> {
     this.origin = this.run(join(out, "origin"), []);
     this.originUrl = (await this.origin.said(/origin (http:\S+)/))[1]!;
     this.kubeconfig = join(this.place.dir, "origin.kubeconfig");
     const config = { apiVersion: "v1", kind: "Config", clusters: [{ name: "o", cluster: { server: this.originUrl } }], users: [{ name: "u", user: {} }], contexts: [{ name: "o", context: { cluster: "o", user: "u" } }], "current-context": "o" };
     writeFileSync(this.kubeconfig, JSON.stringify(config));
-    if (options.profile === true) this.place.env["NODE_OPTIONS"] = `--cpu-prof --cpu-prof-dir=${join(out, "prof")}`;
-    this.relay = await this.place.relay(["--log-level", "warn", ...(options.relayArgs ?? [])]);
-    delete this.place.env["NODE_OPTIONS"];
-    await this.place.login();
-    if (options.profile === true) this.place.env["NODE_OPTIONS"] = `--cpu-prof --cpu-prof-dir=${join(out, "prof")}`;
-    this.agent = await this.place.site("bench", this.kubeconfig, ["--report-every", "10m", ...(options.agentArgs ?? [])]);
-    delete this.place.env["NODE_OPTIONS"];
+  }
+
+  async startRelay(args: readonly string[] = []): Promise<Started> {
+    this.relay = await this.#measured(() => this.place.relay(["--log-level", "warn", ...args]));
+    return this.relay;
+  }
+
+  /** Token, join, approval and a linked agent; it dials the relay through what `through` gives. */
+  async site(name: string, through: Through = (port) => Promise.resolve(port), args: readonly string[] = []): Promise<Started> {
+    const { place } = this;
+    const port = await through(Number(new URL(place.relayUrl).port));
+    const token = (await place.ok(["token", "create", "--name", name, "--url", `https://127.0.0.1:${port}`])).trim();
+    const joined = await place.ok(["agent", "join", "--token", token, "--data", place.agentData(name), "--kubeconfig", this.kubeconfig]);
+    await place.ok(["approve", name, "--code", /code: (\S+)/.exec(joined)![1]!]);
+    const agent = await this.#measured(() => Promise.resolve(place.agent(name, this.kubeconfig, ["--report-every", "10m", ...args])));
+    await agent.said(/"msg":"linked"/);
+    return agent;
+  }
+
+  async #measured(begin: () => Promise<Started>): Promise<Started> {
+    this.place.env["NODE_OPTIONS"] = nodeOptions(this.#profile);
+    try {
+      return await begin();
+    } finally {
+      delete this.place.env["NODE_OPTIONS"];
+    }
   }
 
   run(command: string, args: readonly string[]): Started {
-    const started = new Started(args, { command });
+    const started = new Started(args, { command, env: { NODE_OPTIONS: "--inspect-port=127.0.0.1:0" } });
     this.#extra.push(started);
     return started;
   }
 
-  product(): Subject {
-    return { name: "product", base: `${this.place.relayUrl}/k8s/bench`, ca: join(this.place.relayData, "tls", "ca.crt"), token: contextToken(this.place), pids: [this.relay.child.pid!, this.agent.child.pid!] };
+  product(site = "bench", agent = this.agent): Subject {
+    return { name: "product", base: `${this.place.relayUrl}/k8s/${site}`, ca: join(this.place.relayData, "tls", "ca.crt"), token: contextToken(this.place), ends: [this.relay, agent], pids: pidsOf([this.relay, agent]) };
   }
 
   direct(): Subject {
-    return { name: "direct", base: this.originUrl, ca: "", token: "", pids: [] };
+    return { name: "direct", base: this.originUrl, ca: "", token: "", ends: [], pids: [] };
   }
 
-  /** Two plain Node hops with TLS from the client and between them. `through` may put a line between the two. */
-  async control(through: (port: number) => Promise<number> = (port) => Promise.resolve(port)): Promise<Subject> {
+  /** A certificate for what a control serves. */
+  async certificates(): Promise<string> {
+    if (this.#controlDir !== "") return this.#controlDir;
     const dir = join(this.place.dir, "control");
     mkdirSync(dir, { recursive: true });
     const authority = await makeAuthority("bench", 2, Date.now());
     const pair = await issueCertificate(authority, ["localhost", "127.0.0.1"], 2, Date.now());
     for (const [name, text] of Object.entries({ "ca.crt": authority.cert, "tls.crt": pair.cert, "tls.key": pair.key })) writeFileSync(join(dir, name), text);
-    const second = this.run(process.execPath, [join(here, "control.mjs"), dir, this.originUrl]);
-    const secondPort = Number(new URL((await second.said(/hop (\S+)/))[1]!).port);
-    const first = this.run(process.execPath, [join(here, "control.mjs"), dir, `https://127.0.0.1:${await through(secondPort)}`]);
-    const base = (await first.said(/hop (\S+)/))[1]!;
-    return { name: "control", base, ca: join(dir, "ca.crt"), token: "", pids: [first.child.pid!, second.child.pid!] };
+    this.#controlDir = dir;
+    return dir;
+  }
+
+  /** Two plain Node hops with TLS from the client and between them. */
+  async control(through: Through = (port) => Promise.resolve(port)): Promise<Subject> {
+    const dir = await this.certificates();
+    const second = await this.hop(this.originUrl);
+    const first = await this.hop(`https://127.0.0.1:${await through(second.port)}`);
+    return { name: "control", base: `https://127.0.0.1:${first.port}`, ca: join(dir, "ca.crt"), token: "", ends: [first.started, second.started], pids: pidsOf([first.started, second.started]) };
+  }
+
+  /** One plain hop in front of `target`. */
+  async hop(target: string, port = 0): Promise<{ readonly started: Started; readonly port: number }> {
+    const started = this.run(process.execPath, [join(here, "control.mjs"), await this.certificates(), target, String(port)]);
+    return { started, port: Number(new URL((await started.said(/hop (\S+)/))[1]!).port) };
   }
 
   /** A load as a process of its own; its result when it has ended. */
@@ -105,27 +172,15 @@ export class Ground {
   }
 
   async stop(): Promise<void> {
+    await Promise.all(this.#extra.filter((started) => started !== this.origin).map((started) => started.stop(2_000)));
     await this.place.close();
-    await Promise.all(this.#extra.map((started) => started.stop(2_000)));
+    await this.origin?.stop(2_000);
   }
 }
 
-/** CPU seconds that processes have used so far. */
-export function cpuSeconds(pids: readonly number[]): number {
-  return pids.reduce((sum, pid) => {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
-    return sum + (Number(fields[11]) + Number(fields[12])) / ticksPerSecond;
-  }, 0);
-}
-
-/** Resident octets of one process. */
-export function rssOctets(pid: number): number {
-  return Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))![1]) * 1024;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((left, right) => left - right);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+/** The first failures of a load, for the report. */
+export function failuresText(result: LoadResult): string {
+  return (result.failures ?? []).slice(0, 3).map(({ what }) => what.slice(0, 120)).join("; ");
 }
 
 export function pause(ms: number): Promise<void> {

@@ -1,13 +1,17 @@
 // `npm run bench -- [NAME...] [--quick] [--profile]`: runs the named benches (all by default), each with its control in the same run.
+import { bulk } from "./bulk.ts";
+import { fair } from "./fair.ts";
 import { buildGo } from "./ground.ts";
 import { hop } from "./hop.ts";
+import { stall } from "./stall.ts";
+import { wan } from "./wan.ts";
 
 export interface BenchOptions {
   readonly isQuick: boolean;
   readonly profile: boolean;
 }
 
-const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { hop };
+const BENCHES: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = { hop, bulk, fair, stall, wan };
 
 const words = process.argv.slice(2);
 const names = words.filter((word) => !word.startsWith("--"));

@@ -19,17 +19,20 @@ export class Report {
   readonly #name: string;
   readonly #rows: unknown[] = [];
   readonly #goals: Goal[] = [];
+  readonly #said: string[] = [];
+  readonly #begin = { at: new Date(), load: loadavg()[0]! };
 
   constructor(name: string) {
     this.#name = name;
     const [one] = cpus();
-    process.stdout.write(`\n## ${name}   Node ${process.versions.node}, ${cpus().length} x ${one?.model ?? "?"}, load ${loadavg()[0]!.toFixed(2)}\n`);
+    process.stdout.write(`\n## ${name}   Node ${process.versions.node}, ${cpus().length} x ${one?.model ?? "?"}, load ${this.#begin.load.toFixed(2)}\n`);
   }
 
   table(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): void {
     const texts = [columns, ...rows.map((row) => row.map((cell) => (typeof cell === "number" ? shown(cell) : cell)))];
     const widths = columns.map((_column, index) => Math.max(...texts.map((row) => String(row[index]).length)));
     for (const row of texts) process.stdout.write(`${row.map((cell, index) => (index === 0 ? String(cell).padEnd(widths[index]!) : String(cell).padStart(widths[index]!))).join("  ")}\n`);
+    process.stdout.write("\n");
     this.#rows.push({ columns, rows });
   }
 
@@ -41,16 +44,20 @@ export class Report {
 
   say(text: string): void {
     process.stdout.write(`${text}\n`);
+    this.#said.push(text);
   }
 
   write(): void {
     const dir = join(root, "test", "bench", "out");
     mkdirSync(dir, { recursive: true });
-    writeFileSync(join(dir, `${this.#name}.json`), `${JSON.stringify({ name: this.#name, at: new Date().toISOString(), node: process.versions.node, tables: this.#rows, goals: this.#goals }, null, 2)}\n`);
+    const load = { begin: this.#begin.load, end: loadavg()[0]! };
+    const seconds = Math.round((Date.now() - this.#begin.at.getTime()) / 1000);
+    process.stdout.write(`${this.#name} took ${seconds} s; load average ${load.begin.toFixed(2)} at its begin, ${load.end.toFixed(2)} at its end (the bench itself included)\n`);
+    writeFileSync(join(dir, `${this.#name}.json`), `${JSON.stringify({ name: this.#name, at: this.#begin.at.toISOString(), seconds, node: process.versions.node, cpu: cpus()[0]?.model, cores: cpus().length, load, tables: this.#rows, said: this.#said, goals: this.#goals }, null, 2)}\n`);
   }
 }
 
 export function shown(value: number): string {
   if (!Number.isFinite(value)) return "-";
-  return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
+  return Number.isInteger(value) || Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
 }

@@ -1,57 +1,120 @@
-// The client of every bench: a closed loop over kept connections. Prints one line of JSON. Modes: get (small requests), down, up (octets), stall (opens answers
-// and reads nothing), wait (requests that hang; says when each failed and how).
+// The client of every bench: closed loops over kept sockets, for a time. Prints one line of JSON. Modes over requests (requests.go): get (small ones), down and up
+// (one body each, to its end), pour (bodies for as long as the time lasts), stall (opens answers and reads nothing), wait (requests that hang; says when each
+// failed and how). Modes over upgraded streams (streams.go): echo, ask, drink, feed.
 package main
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"flag"
-	"fmt"
-	"io"
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"sort"
 	"sync"
 	"time"
 )
 
-type zeros struct{ left int64 }
-
-func (z *zeros) Read(p []byte) (int, error) {
-	if z.left <= 0 {
-		return 0, io.EOF
-	}
-	if int64(len(p)) > z.left {
-		p = p[:z.left]
-	}
-	z.left -= int64(len(p))
-	return len(p), nil
+type failure struct {
+	// Milliseconds since 1970: what the bench did to the line is on the same clock.
+	AtMs float64 `json:"atMs"`
+	What string  `json:"what"`
 }
 
 type result struct {
-	Requests int      `json:"requests"`
-	Errors   int      `json:"errors"`
-	Seconds  float64  `json:"seconds"`
-	Rps      float64  `json:"rps"`
-	P50      float64  `json:"p50"`
-	P99      float64  `json:"p99"`
-	Max      float64  `json:"max"`
-	Octets   int64    `json:"octets"`
-	Failures []string `json:"failures,omitempty"`
+	Requests int     `json:"requests"`
+	Errors   int     `json:"errors"`
+	Seconds  float64 `json:"seconds"`
+	Rps      float64 `json:"rps"`
+	P50      float64 `json:"p50"`
+	P99      float64 `json:"p99"`
+	Max      float64 `json:"max"`
+	// Octets of bodies; those of the first -warm seconds are not counted.
+	Octets   int64     `json:"octets"`
+	Failures []failure `json:"failures,omitempty"`
+}
+
+const failuresKept = 500
+
+type load struct {
+	target  *url.URL
+	token   string
+	seconds float64
+	warm    float64
+	octets  int64
+	pause   time.Duration
+	workers int
+	tls     *tls.Config
+	client  *http.Client
+	begin   time.Time
+	lock    sync.Mutex
+	all     []float64
+	out     result
+}
+
+func (l *load) failed(what string) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.out.Errors++
+	if len(l.out.Failures) < failuresKept {
+		l.out.Failures = append(l.out.Failures, failure{float64(time.Now().UnixMicro()) / 1000, what})
+	}
+}
+
+func (l *load) done(from time.Time, octets int64) {
+	l.lock.Lock()
+	defer l.lock.Unlock()
+	l.out.Requests++
+	l.out.Octets += octets
+	l.all = append(l.all, float64(time.Since(from).Microseconds())/1000)
+}
+
+// Octets that count, as they pass: none before -warm is over.
+func (l *load) passed(octets int) {
+	if time.Since(l.begin).Seconds() < l.warm {
+		return
+	}
+	l.lock.Lock()
+	l.out.Octets += int64(octets)
+	l.lock.Unlock()
+}
+
+func (l *load) isOver() bool { return time.Since(l.begin).Seconds() >= l.seconds }
+
+func (l *load) finish() {
+	l.out.Seconds = time.Since(l.begin).Seconds() - l.warm
+	sort.Float64s(l.all)
+	if n := len(l.all); n > 0 {
+		l.out.P50 = l.all[n/2]
+		l.out.P99 = l.all[min(n-1, n*99/100)]
+		l.out.Max = l.all[n-1]
+	}
+	l.out.Rps = float64(l.out.Requests) / l.out.Seconds
+	json.NewEncoder(os.Stdout).Encode(l.out)
 }
 
 func main() {
-	url := flag.String("url", "", "what to ask")
-	token := flag.String("token", "", "bearer token")
+	address := flag.String("url", "", "what to ask")
 	caFile := flag.String("ca", "", "CA file")
-	mode := flag.String("mode", "get", "get, down, up, stall, wait")
-	workers := flag.Int("c", 1, "side by side")
-	seconds := flag.Float64("d", 3, "seconds (get)")
-	octets := flag.Int64("n", 0, "octets (up)")
+	mode := flag.String("mode", "get", "get, down, up, pour, stall, wait; echo, ask, drink, feed")
+	pauseMs := flag.Int("pause", 0, "ms between two questions of one worker")
+	l := &load{}
+	flag.StringVar(&l.token, "token", "", "bearer token")
+	flag.IntVar(&l.workers, "c", 1, "side by side")
+	flag.Float64Var(&l.seconds, "d", 3, "seconds")
+	flag.Float64Var(&l.warm, "warm", 0, "seconds at the beginning whose octets do not count (pour, drink, feed)")
+	flag.Int64Var(&l.octets, "n", 0, "octets (up, echo)")
 	flag.Parse()
+	l.pause = time.Duration(*pauseMs) * time.Millisecond
+	target, err := url.Parse(*address)
+	if err != nil {
+		log.Fatal(err)
+	}
+	l.target = target
 	pool := x509.NewCertPool()
 	if *caFile != "" {
 		pem, err := os.ReadFile(*caFile)
@@ -60,110 +123,42 @@ func main() {
 		}
 		pool.AppendCertsFromPEM(pem)
 	}
-	transport := &http.Transport{
-		TLSClientConfig:     &tls.Config{RootCAs: pool, NextProtos: []string{"http/1.1"}},
-		MaxIdleConnsPerHost: *workers,
-		MaxConnsPerHost:     0,
+	l.tls = &tls.Config{RootCAs: pool, NextProtos: []string{"http/1.1"}, ServerName: target.Hostname()}
+	l.client = &http.Client{Transport: &http.Transport{
+		TLSClientConfig:     l.tls,
+		MaxIdleConnsPerHost: l.workers,
 		DisableCompression:  true,
 		ReadBufferSize:      64 * 1024,
 		WriteBufferSize:     64 * 1024,
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+	}}
+	modes := map[string]func(){
+		"get": l.get, "down": l.down, "up": l.up, "pour": l.pour, "stall": l.stall, "wait": l.wait,
+		"echo": l.echo, "ask": l.ask, "drink": l.drink, "feed": l.feed,
 	}
-	client := &http.Client{Transport: transport}
-	do := func(method string, body io.Reader) (*http.Response, error) {
-		request, err := http.NewRequest(method, *url, body)
-		if err != nil {
-			return nil, err
-		}
-		if *token != "" {
-			request.Header.Set("Authorization", "Bearer "+*token)
-		}
-		if *mode == "up" {
-			request.ContentLength = *octets
-		}
-		return client.Do(request)
+	work, ok := modes[*mode]
+	if !ok {
+		log.Fatalf("there is no mode %q", *mode)
 	}
-	var lock sync.Mutex
-	var all []float64
-	out := result{}
-	begin := time.Now()
-	note := func(ms float64, n int64, failure string) {
-		lock.Lock()
-		defer lock.Unlock()
-		if failure != "" {
-			out.Errors++
-			if len(out.Failures) < 20 {
-				out.Failures = append(out.Failures, fmt.Sprintf("%.1fs %s", time.Since(begin).Seconds(), failure))
-			}
-			return
-		}
-		out.Requests++
-		out.Octets += n
-		all = append(all, ms)
-	}
-	one := func(method string, body io.Reader) {
-		from := time.Now()
-		response, err := do(method, body)
-		if err != nil {
-			note(0, 0, err.Error())
-			return
-		}
-		n, err := io.Copy(io.Discard, response.Body)
-		response.Body.Close()
-		if err != nil {
-			note(0, 0, err.Error())
-		} else if response.StatusCode >= 300 {
-			note(0, 0, response.Status)
-		} else {
-			note(float64(time.Since(from).Microseconds())/1000, n, "")
-		}
+	l.begin = time.Now()
+	if *mode == "stall" {
+		go l.sayWhenStalled()
 	}
 	var group sync.WaitGroup
-	for i := 0; i < *workers; i++ {
+	for i := 0; i < l.workers; i++ {
 		group.Add(1)
 		go func() {
 			defer group.Done()
-			switch *mode {
-			case "get":
-				for time.Since(begin).Seconds() < *seconds {
-					one("GET", nil)
-				}
-			case "down", "wait":
-				one("GET", nil)
-			case "up":
-				one("POST", &zeros{*octets})
-			case "stall":
-				response, err := do("GET", nil)
-				if err != nil {
-					note(0, 0, err.Error())
-					return
-				}
-				note(0, 0, "")
-				time.Sleep(time.Duration(*seconds * float64(time.Second)))
-				response.Body.Close()
-			}
+			work()
 		}()
 	}
-	if *mode == "stall" {
-		for {
-			lock.Lock()
-			ready := out.Requests+out.Errors >= *workers
-			lock.Unlock()
-			if ready || time.Since(begin) > 30*time.Second {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-		fmt.Fprintln(os.Stderr, "stalled")
-	}
 	group.Wait()
-	out.Seconds = time.Since(begin).Seconds()
-	sort.Float64s(all)
-	if len(all) > 0 {
-		out.P50 = all[len(all)/2]
-		out.P99 = all[min(len(all)-1, len(all)*99/100)]
-		out.Max = all[len(all)-1]
-	}
-	out.Rps = float64(out.Requests) / out.Seconds
-	json.NewEncoder(os.Stdout).Encode(out)
+	l.finish()
 }
+
+type buffered struct {
+	net.Conn
+	reader *bufio.Reader
+}
+
+func (b *buffered) Read(p []byte) (int, error) { return b.reader.Read(p) }

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+type zeros struct{ left int64 }
+
+func (z *zeros) Read(p []byte) (int, error) {
+	if z.left <= 0 {
+		return 0, io.EOF
+	}
+	if int64(len(p)) > z.left {
+		p = p[:z.left]
+	}
+	z.left -= int64(len(p))
+	return len(p), nil
+}
+
+func (l *load) send(ctx context.Context, method string, body io.Reader, length int64) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, method, l.target.String(), body)
+	if err != nil {
+		return nil, err
+	}
+	if l.token != "" {
+		request.Header.Set("Authorization", "Bearer "+l.token)
+	}
+	request.ContentLength = length
+	return l.client.Do(request)
+}
+
+// One exchange, to its end. An answer that is a refusal is a failure, in its own words.
+func (l *load) one(method string, body io.Reader, length int64) {
+	from := time.Now()
+	response, err := l.send(context.Background(), method, body, length)
+	if err != nil {
+		l.failed(err.Error())
+		return
+	}
+	defer response.Body.Close()
+	if response.StatusCode >= 300 {
+		said, _ := io.ReadAll(io.LimitReader(response.Body, 2048))
+		l.failed(fmt.Sprintf("%s %s", response.Status, said))
+		return
+	}
+	octets, err := io.Copy(io.Discard, response.Body)
+	if err != nil {
+		l.failed(err.Error())
+		return
+	}
+	l.done(from, octets)
+}
+
+func (l *load) get() {
+	for !l.isOver() {
+		l.one("GET", nil, 0)
+		time.Sleep(l.pause)
+	}
+}
+
+func (l *load) down() { l.one("GET", nil, 0) }
+func (l *load) wait() { l.one("GET", nil, 0) }
+func (l *load) up()   { l.one("POST", &zeros{l.octets}, l.octets) }
+
+// Bodies one after the other until the time is over; what is under way then is given up.
+func (l *load) pour() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(l.seconds*float64(time.Second)))
+	defer cancel()
+	buffer := make([]byte, 64*1024)
+	for ctx.Err() == nil {
+		response, err := l.send(ctx, "GET", nil, 0)
+		if err != nil {
+			if ctx.Err() == nil {
+				l.failed(err.Error())
+				time.Sleep(100 * time.Millisecond)
+			}
+			continue
+		}
+		for {
+			n, err := response.Body.Read(buffer)
+			l.passed(n)
+			if err != nil {
+				if err != io.EOF && ctx.Err() == nil {
+					l.failed(err.Error())
+				}
+				break
+			}
+		}
+		response.Body.Close()
+	}
+}
+
+// Opens an answer and reads nothing of it. The transport reads ahead 64 KiB; the rest waits in the kernel and in whoever is in between.
+func (l *load) stall() {
+	response, err := l.send(context.Background(), "GET", nil, 0)
+	if err != nil {
+		l.failed(err.Error())
+		return
+	}
+	l.done(l.begin, 0)
+	time.Sleep(time.Duration(l.seconds * float64(time.Second)))
+	response.Body.Close()
+}
+
+func (l *load) sayWhenStalled() {
+	for {
+		l.lock.Lock()
+		ready := l.out.Requests+l.out.Errors >= l.workers
+		l.lock.Unlock()
+		if ready {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	fmt.Fprintln(os.Stderr, "stalled")
+}
