@@ -44,12 +44,12 @@ export interface RunningRelay {
 }
 
 /** Makes and stores a first-login token when nobody has ever logged in. */
-export async function firstLogin(store: RelayStore, dataDir: string): Promise<string | null> {
+export async function firstLogin(store: RelayStore, dir: string): Promise<string | null> {
   if (!(await store.call("needsFirstLogin", null))) return null;
   const token = makeOperatorToken();
   const nowMs = Date.now();
   await store.call("putFirstLogin", { hash: tokenHash(token), nowMs, expiresMs: nowMs + firstLoginMs });
-  writeFileSync(join(dataDir, "first-login"), `${token}\n`, { mode: 0o600, flush: true });
+  writeFileSync(join(dir, "first-login"), `${token}\n`, { mode: 0o600, flush: true });
   return token;
 }
 
