@@ -230,11 +230,12 @@ class Relay {
     this.#trust = trust;
     if (!trust.isRenewed) return;
     this.#log.info({ version: trust.document.version }, "trust document renewed");
-    this.#sendAway(new Fault("DRAINING", { what: "the relay renewed its trust document", why: "a fresh link brings it" }), shutdownSpreadMs);
+    void this.#sendAway(new Fault("DRAINING", { what: "the relay renewed its trust document", why: "a fresh link brings it" }), shutdownSpreadMs);
   }
 
-  #sendAway(fault: Fault, spreadMs: number): Promise<void>[] {
-    return [...this.#roster.all()].map((linked) => linked.link.shutdown("draining", fault, { retryAfterMs: 1 + Math.floor(Math.random() * spreadMs), drainMs: this.#settings.drainMs }));
+  async #sendAway(fault: Fault, spreadMs: number): Promise<void> {
+    const { drainMs } = this.#settings;
+    await Promise.all([...this.#roster.all()].map(({ link }) => link.shutdown("draining", fault, { retryAfterMs: 1 + Math.floor(Math.random() * spreadMs), drainMs })));
   }
 
   async #stop(): Promise<void> {
@@ -243,7 +244,7 @@ class Relay {
     const fault = new Fault("DRAINING", { what: "the relay is shutting down", why: "it was asked to stop", hint: "try again when it is back" });
     this.#acceptor.drain(fault);
     this.#server.refuseNew();
-    await Promise.all(this.#sendAway(fault, shutdownSpreadMs));
+    await this.#sendAway(fault, shutdownSpreadMs);
     this.#server.close();
     // The ends of the links are on their way to the store: one turn more before it drains.
     await new Promise((resolve) => setImmediate(resolve));

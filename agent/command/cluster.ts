@@ -7,7 +7,7 @@ import type { Impersonation } from "../kube/policy.ts";
 export interface Cluster {
   readonly objects: Pick<KubeObjects, "call" | "pathOf">;
   /** Who an operator is in the cluster. Fault POLICY_REFUSED for a name or tier that this site does not know. */
-  impersonationOf(operator: string, tier: string): Impersonation;
+  readonly impersonationOf: (operator: string, tier: string) => Impersonation;
   /** A failed answer as a Fault with the API server's own words. */
-  statusFault(answer: KubeAnswer, what: string): Fault;
+  readonly statusFault: (answer: KubeAnswer, what: string) => Fault;
 }
