@@ -57,23 +57,51 @@ test("every exception belongs to a rule, has a date and says why", () => {
   }
 });
 
-const madeUp: Surroundings = { ringGlobs: ["test/*.test.ts"], isIgnored: (path) => !path.endsWith(".db"), here: ["here-dir"], registryHosts: ["packages.mirror.example"] };
+const madeUp: Surroundings = {
+  ringGlobs: ["test/*.test.ts"],
+  isIgnored: (path) => !path.endsWith(".db"),
+  here: ["here-dir"],
+  registryHosts: ["packages.mirror.example"],
+};
 
-test.each(VIOLATIONS.map((violation, index) => ({ ...violation, name: `${violation.rule} ${violation.finds.length === 0 ? "allows" : "finds"} example ${index + 1}` })))("$name", ({ rule, files, finds }) => {
+test.each(
+  VIOLATIONS.map((violation, index) => ({ ...violation, name: `${violation.rule} ${violation.finds.length === 0 ? "allows" : "finds"} example ${index + 1}` })),
+)("$name", ({ rule, files, finds }) => {
   const found = RULES[rule]!(new Tree(files), madeUp).map(shown);
   expect(found.map((text, index) => (finds[index] !== undefined && text.startsWith(finds[index]) ? finds[index] : text))).toEqual(finds);
 });
 
 test("kept-out finds a database that Git would take in", () => {
-  expect(RULES["kept-out"]!(new Tree({}), madeUp).map(shown)).toEqual([".gitignore:1 Git would take in relay.db", ".gitignore:1 Git would take in agent/agent.db", ".gitignore:1 Git would take in .bowline/relay/relay.db"]);
+  expect(RULES["kept-out"]!(new Tree({}), madeUp).map(shown)).toEqual([
+    ".gitignore:1 Git would take in relay.db",
+    ".gitignore:1 Git would take in agent/agent.db",
+    ".gitignore:1 Git would take in .bowline/relay/relay.db",
+  ]);
 });
 
 test.each([
-  ["a frame under another number", "| 0x09 | ACK |", "| 0x19 | ACK |", ['the table of frames has "25 ACK", the code does not', 'the table of frames lacks "9 ACK"']],
-  ["a code that the code does not have", "| 20 | bug |", "| 20 | oops |", ['the table of codes has "20 oops", the code does not', 'the table of codes lacks "20 bug"']],
+  [
+    "a frame under another number",
+    "| 0x09 | ACK |",
+    "| 0x19 | ACK |",
+    ['the table of frames has "25 ACK", the code does not', 'the table of frames lacks "9 ACK"'],
+  ],
+  [
+    "a code that the code does not have",
+    "| 20 | bug |",
+    "| 20 | oops |",
+    ['the table of codes has "20 oops", the code does not', 'the table of codes lacks "20 bug"'],
+  ],
   ["a limit with another number", "**65,536**", "**65,535**", ['the page says "`length` <= **65,535**", the limit is 65536']],
   ["a sentence that is gone", "judges **10 s** later", "judges later", ["the page no longer has the sentence judges \\*\\*([\\d,]+) (s)\\*\\* later"]],
-  ["letter states in another order", "2 refused: trust, 3 refused: unsupported", "2 refused: unsupported, 3 refused: trust", ["the page does not list the letter states as 0 committed, 1 refused: storage, 2 refused: trust, 3 refused: unsupported, 4 refused: policy, 5 refused: malformed"]],
+  [
+    "letter states in another order",
+    "2 refused: trust, 3 refused: unsupported",
+    "2 refused: unsupported, 3 refused: trust",
+    [
+      "the page does not list the letter states as 0 committed, 1 refused: storage, 2 refused: trust, 3 refused: unsupported, 4 refused: policy, 5 refused: malformed",
+    ],
+  ],
 ] as const)("protocol-page finds %s", (_name, before, after, finds) => {
   const page = repository.files.get("shared/PROTOCOL.md")!;
   expect(page).toContain(before);
@@ -88,11 +116,17 @@ test("every rule was shown a violation", () => {
 });
 
 test("hosts of registries are taken from the environment, loopback and bare addresses aside", () => {
-  const env = { npm_config_registry: "https://user:word@packages.mirror.example/npm/", GOPROXY: "https://go.mirror.example,direct", HTTPS_PROXY: "http://127.0.0.1:3128", HOME: "https://unrelated.example" };
+  const env = {
+    npm_config_registry: "https://user:word@packages.mirror.example/npm/",
+    GOPROXY: "https://go.mirror.example,direct",
+    HTTPS_PROXY: "http://127.0.0.1:3128",
+    HOME: "https://unrelated.example",
+  };
   expect(registryHosts(env)).toEqual(["packages.mirror.example", "go.mirror.example"]);
 });
 
 test("the tree that is judged is the whole one, files that Git does not know yet included", () => {
-  for (const path of ["shared/kit/errors.ts", "agent/main.ts", "relay/main.ts", "test/tidy.test.ts", "package-lock.json", ".gitignore"]) expect(repository.files.has(path), path).toBe(true);
+  for (const path of ["shared/kit/errors.ts", "agent/main.ts", "relay/main.ts", "test/tidy.test.ts", "package-lock.json", ".gitignore"])
+    expect(repository.files.has(path), path).toBe(true);
   expect(repository.sources.length).toBeGreaterThan(200);
 });

@@ -32,7 +32,7 @@ export function sidesApart(tree: Tree): Finding[] {
     const to = placeOf(target);
     if (CLOSED.test(target)) return `the product imports ${target}`;
     if (from.side === "shared" && to.side !== "shared") return `shared imports ${target}`;
-    if (to.side === "shared" || from.room === to.room && from.side === to.side) return null;
+    if (to.side === "shared" || (from.room === to.room && from.side === to.side)) return null;
     if (from.side !== to.side) return `${from.side} imports ${target}`;
     if (from.side === "relay" && ["cli", "console"].includes(from.room)) return `relay/${from.room} sees shared/ only, it imports ${target}`;
     return from.side === "relay" && ["cli", "console"].includes(to.room) ? `nobody imports ${target}: it is a program of its own` : null;
@@ -65,7 +65,9 @@ export function roomsApart(tree: Tree): Finding[] {
 
 /** No cycles among modules as they run; type-only imports are gone by then. One finding a cycle, at its first file by name. */
 export function cycles(tree: Tree): Finding[] {
-  const edges = new Map<string, readonly Import[]>(tree.sources.map((source) => [source.path, source.imports.filter((one) => one.path !== null && !one.isTypeOnly)]));
+  const edges = new Map<string, readonly Import[]>(
+    tree.sources.map((source) => [source.path, source.imports.filter((one) => one.path !== null && !one.isTypeOnly)]),
+  );
   const findings: Finding[] = [];
   const done = new Set<string>();
   const walk = (path: string, trail: readonly string[]): void => {
@@ -98,7 +100,8 @@ export function unitTests(tree: Tree): Finding[] {
       if (side === "shared" && room === "kit") continue;
       if (side === home.side && room === "") continue;
       rooms.add(`${side}/${room}`);
-      if (rooms.size > 1) findings.push({ rule: "unit-tests", path: source.path, line: one.line, what: `a unit test imports a second room (${one.path}): it belongs to test/` });
+      if (rooms.size > 1)
+        findings.push({ rule: "unit-tests", path: source.path, line: one.line, what: `a unit test imports a second room (${one.path}): it belongs to test/` });
     }
   }
   return findings;

@@ -50,7 +50,9 @@ export function installScripts(tree: Tree): Finding[] {
       if (resolved !== undefined) add(`${place} names the registry that it came from`);
     }
   }
-  for (const [path, text] of tree.files) if (/(?:^|\/)\.npmrc$/.test(path) && !/^ignore-scripts=true$/m.test(text)) findings.push({ rule: "install-scripts", path, line: 1, what: "ignore-scripts=true is missing" });
+  for (const [path, text] of tree.files)
+    if (/(?:^|\/)\.npmrc$/.test(path) && !/^ignore-scripts=true$/m.test(text))
+      findings.push({ rule: "install-scripts", path, line: 1, what: "ignore-scripts=true is missing" });
   return findings;
 }
 
@@ -65,13 +67,22 @@ export function readmeCommands(tree: Tree): Finding[] {
     if (!path.endsWith(".md")) continue;
     for (const [index, line] of text.split("\n").entries()) {
       const add = (what: string): void => void findings.push({ rule: "readme-commands", path, line: index + 1, what });
-      for (const [, named, short] of line.matchAll(/\bnpm (?:run ([\w:-]+)|(test|start)\b)/g)) if (!Object.hasOwn(scripts, named ?? short!)) add(`there is no script "${named ?? short!}" in package.json`);
-      for (const [, target] of line.matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)) if (!hasPath(tree, path, target!)) add(`the link to ${target} leads nowhere`);
+      for (const [, named, short] of line.matchAll(/\bnpm (?:run ([\w:-]+)|(test|start)\b)/g))
+        if (!Object.hasOwn(scripts, named ?? short!)) add(`there is no script "${named ?? short!}" in package.json`);
+      for (const [, target] of line.matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g))
+        if (!hasPath(tree, path, target!)) add(`the link to ${target} leads nowhere`);
       for (const [, file] of line.matchAll(/(?:^|\s)(\.ci\/[\w-]+)/g)) if (!tree.files.has(file!)) add(`there is no ${file}`);
     }
   }
   for (const [name, script] of Object.entries(scripts)) {
-    for (const [, file] of script.matchAll(SCRIPT_FILE)) if (!tree.files.has(file!)) findings.push({ rule: "readme-commands", path: "package.json", line: lineOf(manifestText, `"${name}":`), what: `the script "${name}" starts ${file}, which is not there` });
+    for (const [, file] of script.matchAll(SCRIPT_FILE))
+      if (!tree.files.has(file!))
+        findings.push({
+          rule: "readme-commands",
+          path: "package.json",
+          line: lineOf(manifestText, `"${name}":`),
+          what: `the script "${name}" starts ${file}, which is not there`,
+        });
   }
   return findings;
 }

@@ -37,7 +37,12 @@ export function packageDoors(tree: Tree): Finding[] {
       const name = packageName(one.specifier);
       const doors = PACKAGE_DOORS[name] ?? [];
       if (isBehind(source.path, doors)) continue;
-      findings.push({ rule: "package-doors", path: source.path, line: one.line, what: doors.length === 0 ? `the package ${name} has no door` : `the package ${name} is used outside its door (${doors.join(", ")})` });
+      findings.push({
+        rule: "package-doors",
+        path: source.path,
+        line: one.line,
+        what: doors.length === 0 ? `the package ${name} has no door` : `the package ${name} is used outside its door (${doors.join(", ")})`,
+      });
     }
   }
   return findings;
@@ -71,7 +76,10 @@ export function oneDial(tree: Tree): Finding[] {
     const add = (line: number, what: string): void => void findings.push({ rule: "one-dial", path: source.path, line, what });
     for (const one of source.imports) {
       const openers = one.isTypeOnly ? undefined : OPENERS[one.specifier];
-      const opener = openers === undefined ? undefined : one.names.find((name) => (name === "*" || name === "default" || openers.includes(name)) && !OTHER_WAYS.has(`${source.path} ${name}`));
+      const opener =
+        openers === undefined
+          ? undefined
+          : one.names.find((name) => (name === "*" || name === "default" || openers.includes(name)) && !OTHER_WAYS.has(`${source.path} ${name}`));
       if (opener !== undefined) add(one.line, `${opener} of ${one.specifier} opens sockets: ${DIAL} is the one that does`);
     }
     visit(source.program, (node) => {
@@ -110,7 +118,8 @@ export function processDoors(tree: Tree): Finding[] {
   for (const source of tree.sources) {
     if (!isProduct(source.path)) continue;
     const add = (line: number, what: string): void => void findings.push({ rule: "process-doors", path: source.path, line, what });
-    for (const one of source.imports) if (/^(?:node:)?process$/.test(one.specifier)) add(one.line, "process is imported: say process.env or process.exit, so that it is seen");
+    for (const one of source.imports)
+      if (/^(?:node:)?process$/.test(one.specifier)) add(one.line, "process is imported: say process.env or process.exit, so that it is seen");
     visit(source.program, (node) => {
       const name = memberName(node);
       const line = source.lineAt(node.start);

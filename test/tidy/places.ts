@@ -25,14 +25,16 @@ export function registryHosts(env: Readonly<Record<string, string | undefined>>)
   const hosts = new Set<string>();
   for (const [name, value] of Object.entries(env)) {
     if (value === undefined || !/registry|goproxy|gosumdb|index_url|https?_proxy/i.test(name)) continue;
-    for (const [, host] of value.matchAll(/https?:\/\/(?:[^@/\s]*@)?([a-z0-9.-]+)/gi)) if (host!.includes(".") && !/^127\.|^\d+(?:\.\d+){3}$/.test(host!)) hosts.add(host!);
+    for (const [, host] of value.matchAll(/https?:\/\/(?:[^@/\s]*@)?([a-z0-9.-]+)/gi))
+      if (host!.includes(".") && !/^127\.|^\d+(?:\.\d+){3}$/.test(host!)) hosts.add(host!);
   }
   return [...hosts];
 }
 
 /** A host in an address: examples (RFC 2606), loopback, private and cluster-internal ones; a placeholder or a name without a dot is nobody's. */
 const HOST = /\b(?:https?|wss?):\/\/(?:[^\s/@"'`]*@)?([A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)/g;
-const NOBODYS_HOST = /^(?:127\.\d+\.\d+\.\d+|0\.0\.0\.0|10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+|169\.254\.\d+\.\d+|(?:[\w-]+\.)*(?:example|test|invalid|localhost|local|internal|svc)|(?:[\w-]+\.)*example\.(?:com|net|org)|[A-Za-z0-9-]+)$/i;
+const NOBODYS_HOST =
+  /^(?:127\.\d+\.\d+\.\d+|0\.0\.0\.0|10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+|169\.254\.\d+\.\d+|(?:[\w-]+\.)*(?:example|test|invalid|localhost|local|internal|svc)|(?:[\w-]+\.)*example\.(?:com|net|org)|[A-Za-z0-9-]+)$/i;
 /** Standards and projects that a comment may point to. */
 const POINTED_TO = /^(?:www\.)?(?:rfc-editor\.org|github\.com|kubernetes\.io|sqlite\.org|nodejs\.org)$/;
 
@@ -41,7 +43,9 @@ export function strangeHosts(tree: Tree): Finding[] {
   for (const [path, text] of tree.files) {
     if (/(?:^|\/)(?:package-lock\.json|go\.sum)$/.test(path)) continue;
     for (const [index, line] of text.split("\n").entries()) {
-      for (const [, host] of line.matchAll(HOST)) if (!NOBODYS_HOST.test(host!) && !POINTED_TO.test(host!)) findings.push({ rule: "strange-hosts", path, line: index + 1, what: `an address at ${host}: examples are *.example or *.example.com` });
+      for (const [, host] of line.matchAll(HOST))
+        if (!NOBODYS_HOST.test(host!) && !POINTED_TO.test(host!))
+          findings.push({ rule: "strange-hosts", path, line: index + 1, what: `an address at ${host}: examples are *.example or *.example.com` });
     }
   }
   return findings;
@@ -49,11 +53,34 @@ export function strangeHosts(tree: Tree): Finding[] {
 
 /** What a careless `git add .` must not take: each is asked of Git by the caller. */
 export const SECRET_SAMPLES = [
-  "certs-dev/out/ca.key", "relay.key", "agent/identity.key", "tls/ca.crt", "tls/server.pem", "request.csr", "store.p12",
-  "relay.db", "agent/agent.db", "relay.db-wal", "relay.db-shm", "copy.sqlite", "operator.token", "first-login", "kubeconfig", "prod.kubeconfig",
-  ".bowline/relay/relay.db", "dist/agent.mjs", "node_modules/ws/index.js", ".node/node/bin/node", "run.log",
+  "certs-dev/out/ca.key",
+  "relay.key",
+  "agent/identity.key",
+  "tls/ca.crt",
+  "tls/server.pem",
+  "request.csr",
+  "store.p12",
+  "relay.db",
+  "agent/agent.db",
+  "relay.db-wal",
+  "relay.db-shm",
+  "copy.sqlite",
+  "operator.token",
+  "first-login",
+  "kubeconfig",
+  "prod.kubeconfig",
+  ".bowline/relay/relay.db",
+  "dist/agent.mjs",
+  "node_modules/ws/index.js",
+  ".node/node/bin/node",
+  "run.log",
 ] as const;
 
 export function keptOut(isIgnored: (path: string) => boolean): Finding[] {
-  return SECRET_SAMPLES.filter((path) => !isIgnored(path)).map((path) => ({ rule: "kept-out", path: ".gitignore", line: 1, what: `Git would take in ${path}` }));
+  return SECRET_SAMPLES.filter((path) => !isIgnored(path)).map((path) => ({
+    rule: "kept-out",
+    path: ".gitignore",
+    line: 1,
+    what: `Git would take in ${path}`,
+  }));
 }

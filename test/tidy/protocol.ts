@@ -16,7 +16,11 @@ interface Row {
 /** Rows of the table whose header begins with these cells. */
 function tableOf(text: string, header: readonly string[]): Row[] {
   const lines = text.split("\n");
-  const cellsOf = (line: string): string[] => line.split("|").slice(1, -1).map((cell) => cell.trim());
+  const cellsOf = (line: string): string[] =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim());
   const start = lines.findIndex((line) => line.startsWith("|") && header.every((word, index) => cellsOf(line)[index] === word));
   if (start === -1) return [];
   const rows: Row[] = [];
@@ -32,7 +36,12 @@ const SENTENCES: readonly (readonly [sentence: RegExp, ...values: number[]])[] =
   [/refuses a message over \*\*([\d,]+) (MiB)\*\*/, limits.messageBytesMax],
   [/`length` <= \*\*([\d,]+)()\*\*/, limits.frameBytesMax],
   [/a reason is at most ([\d,]+)() octets/, limits.reasonBytesMax],
-  [/each at most ([\d,]+) (KiB) \(CLAIM and WELCOME ([\d,]+) (KiB)\), the whole done within ([\d,]+) (s)/, limits.handshakeBytesMax, limits.handshakeClaimBytesMax, limits.handshakeMs],
+  [
+    /each at most ([\d,]+) (KiB) \(CLAIM and WELCOME ([\d,]+) (KiB)\), the whole done within ([\d,]+) (s)/,
+    limits.handshakeBytesMax,
+    limits.handshakeClaimBytesMax,
+    limits.handshakeMs,
+  ],
   [/pings after \*\*([\d,]+) (s)\*\* of silence/, (limits.pingAfterSilenceMsMin + limits.pingAfterSilenceMsMax) / 2],
   [/\(jittered ([\d,]+)-([\d,]+)\)/],
   [/judges \*\*([\d,]+) (s)\*\* later/, limits.pingVerdictMs],
@@ -48,8 +57,18 @@ export function protocolPage(tree: Tree): Finding[] {
   const text = tree.files.get(PAGE) ?? "";
   const findings: Finding[] = [];
   const add = (line: number, what: string): void => void findings.push({ rule: "protocol-page", path: PAGE, line, what });
-  compareTable(tableOf(text, ["type", "name", "sent by", "payload"]).map(({ line, cells }) => ({ line, cells: [String(Number(cells[0])), cells[1]!] })), Object.entries(FRAME_TYPES).map(([name, type]) => [String(type), name]), "frames", add);
-  compareTable(tableOf(text, ["code", "name", "used in", "meaning"]), CODES.map(([name], code) => [String(code), name]), "codes", add);
+  compareTable(
+    tableOf(text, ["type", "name", "sent by", "payload"]).map(({ line, cells }) => ({ line, cells: [String(Number(cells[0])), cells[1]!] })),
+    Object.entries(FRAME_TYPES).map(([name, type]) => [String(type), name]),
+    "frames",
+    add,
+  );
+  compareTable(
+    tableOf(text, ["code", "name", "used in", "meaning"]),
+    CODES.map(([name], code) => [String(code), name]),
+    "codes",
+    add,
+  );
   const plain = text.replaceAll(/\s+/g, " ");
   for (const [sentence, ...wanted] of SENTENCES) {
     const found = sentence.exec(plain);
@@ -57,10 +76,16 @@ export function protocolPage(tree: Tree): Finding[] {
     else if (wanted.length > 0) compareNumbers(found, wanted, add);
   }
   const jitter = /\(jittered (\d+)-(\d+)\)/.exec(plain);
-  if (jitter !== null && (Number(jitter[1]) * 1_000 !== limits.pingAfterSilenceMsMin || Number(jitter[2]) * 1_000 !== limits.pingAfterSilenceMsMax)) add(1, `the page says ${jitter[0]}, the limits say otherwise`);
+  if (jitter !== null && (Number(jitter[1]) * 1_000 !== limits.pingAfterSilenceMsMin || Number(jitter[2]) * 1_000 !== limits.pingAfterSilenceMsMax))
+    add(1, `the page says ${jitter[0]}, the limits say otherwise`);
   const states = Object.entries(LETTER_STATUS).map(([name, number]) => (number === 0 ? `${number} ${name}` : `${number} refused: ${name}`));
   if (!plain.includes(`${states.join(", ")}.`)) add(1, `the page does not list the letter states as ${states.join(", ")}`);
-  for (const [bits, meaning] of [[IGNORABLE, "may be ignored"], [MORE, "MORE"], [TYPE_MASK, "the type"]] as const) if (!plain.includes(`\`0x${bits.toString(16)}\` ${meaning}`)) add(1, `the page does not give "${meaning}" the bits 0x${bits.toString(16)}`);
+  for (const [bits, meaning] of [
+    [IGNORABLE, "may be ignored"],
+    [MORE, "MORE"],
+    [TYPE_MASK, "the type"],
+  ] as const)
+    if (!plain.includes(`\`0x${bits.toString(16)}\` ${meaning}`)) add(1, `the page does not give "${meaning}" the bits 0x${bits.toString(16)}`);
   return findings;
 }
 

@@ -10,7 +10,23 @@ const NEARLY_PURE_ROOM = "shared/trust";
 const PURE_KIT = new Set(["shared/kit/assert.ts", "shared/kit/errors.ts"]);
 const KEYS = "shared/kit/keys.ts";
 
-const REFUSED_GLOBALS = new Set(["performance", "setTimeout", "setInterval", "setImmediate", "queueMicrotask", "clearTimeout", "clearInterval", "process", "console", "crypto", "fetch", "globalThis", "require", "Promise", "WebSocket"]);
+const REFUSED_GLOBALS = new Set([
+  "performance",
+  "setTimeout",
+  "setInterval",
+  "setImmediate",
+  "queueMicrotask",
+  "clearTimeout",
+  "clearInterval",
+  "process",
+  "console",
+  "crypto",
+  "fetch",
+  "globalThis",
+  "require",
+  "Promise",
+  "WebSocket",
+]);
 /** A Node global; trust's statements are made of it. */
 const NODE_GLOBALS = new Set(["Buffer"]);
 const REFUSED_MEMBERS = new Set(["Date.now", "Math.random"]);
@@ -33,7 +49,8 @@ export function pureRooms(tree: Tree): Finding[] {
     for (const one of source.imports) {
       if (one.isTypeOnly) continue;
       if (one.path === null) add(one.line, `a pure file imports ${one.specifier}`);
-      else if (one.path.startsWith("shared/kit/") && !PURE_KIT.has(one.path) && !(purity === "nearly" && one.path === KEYS)) add(one.line, `a pure file imports ${one.path}, which is not pure`);
+      else if (one.path.startsWith("shared/kit/") && !PURE_KIT.has(one.path) && !(purity === "nearly" && one.path === KEYS))
+        add(one.line, `a pure file imports ${one.path}, which is not pure`);
     }
     visit(source.program, (node, parents) => {
       const what = impurityOf(source, node, parents.at(-1), purity);
@@ -54,7 +71,9 @@ function impurityOf(source: Source, node: AstNode, parent: AstNode | undefined, 
     case "ImportExpression":
       return "a pure file loads a module while it runs";
     case "NewExpression":
-      return (node["callee"] as AstNode)["name"] === "Date" && (node["arguments"] as unknown[]).length === 0 ? "a pure file reads the clock (new Date())" : null;
+      return (node["callee"] as AstNode)["name"] === "Date" && (node["arguments"] as unknown[]).length === 0
+        ? "a pure file reads the clock (new Date())"
+        : null;
     case "MemberExpression": {
       const name = source.text.slice(node.start, node.end).replaceAll(/\s/g, "");
       return REFUSED_MEMBERS.has(name) ? `a pure file uses ${name}` : null;
@@ -73,5 +92,9 @@ function impurityOf(source: Source, node: AstNode, parent: AstNode | undefined, 
 function isOwnName(node: AstNode, parent: AstNode | undefined): boolean {
   if (parent === undefined) return false;
   if (parent.type === "MemberExpression") return parent["property"] === node && parent["computed"] === false;
-  return ["Property", "PropertyDefinition", "MethodDefinition", "TSPropertySignature", "TSMethodSignature"].includes(parent.type) && parent["key"] === node && parent["shorthand"] !== true;
+  return (
+    ["Property", "PropertyDefinition", "MethodDefinition", "TSPropertySignature", "TSMethodSignature"].includes(parent.type) &&
+    parent["key"] === node &&
+    parent["shorthand"] !== true
+  );
 }

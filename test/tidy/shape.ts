@@ -25,7 +25,8 @@ export function functionLength(tree: Tree): Finding[] {
       if (!["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression"].includes(node.type) || isDescribe(parents.at(-1))) return;
       const line = source.lineAt(node.start);
       const lines = source.lineAt(node.end) - line + 1;
-      if (lines > functionLinesMax) findings.push({ rule: "function-length", path: source.path, line, what: `a function has ${lines} lines, ${functionLinesMax} are the most` });
+      if (lines > functionLinesMax)
+        findings.push({ rule: "function-length", path: source.path, line, what: `a function has ${lines} lines, ${functionLinesMax} are the most` });
     });
   }
   return findings;
@@ -43,7 +44,14 @@ export function headComment(tree: Tree): Finding[] {
     const end = lines.findIndex((line) => !line.startsWith("//"));
     const head = lines.slice(0, end === -1 ? lines.length : end);
     const chars = head.join("").length;
-    const what = head.length === 0 ? "the file does not open with a comment: what it promises, what it refuses, who calls it" : head.length > headLinesMax ? `the head has ${head.length} lines, ${headLinesMax} are the most` : chars < headCharsMin ? "the head says too little" : null;
+    const what =
+      head.length === 0
+        ? "the file does not open with a comment: what it promises, what it refuses, who calls it"
+        : head.length > headLinesMax
+          ? `the head has ${head.length} lines, ${headLinesMax} are the most`
+          : chars < headCharsMin
+            ? "the head says too little"
+            : null;
     if (what !== null) findings.push({ rule: "head-comment", path: source.path, line: 1, what });
   }
   return findings;
@@ -58,9 +66,12 @@ export function barrels(tree: Tree): Finding[] {
   const findings: Finding[] = [];
   for (const source of tree.sources) {
     const body = bodyOf(source);
-    for (const node of body) if (node.type === "ExportAllDeclaration") findings.push({ rule: "barrels", path: source.path, line: source.lineAt(node.start), what: "export * hides what the file shows: name it" });
+    for (const node of body)
+      if (node.type === "ExportAllDeclaration")
+        findings.push({ rule: "barrels", path: source.path, line: source.lineAt(node.start), what: "export * hides what the file shows: name it" });
     const isReExport = (node: AstNode): boolean => node.type === "ExportNamedDeclaration" && (node["declaration"] ?? null) === null;
-    if (body.some(isReExport) && body.every((node) => isReExport(node) || node.type === "ImportDeclaration")) findings.push({ rule: "barrels", path: source.path, line: 1, what: "the file only passes on what others declare: import it from where it is" });
+    if (body.some(isReExport) && body.every((node) => isReExport(node) || node.type === "ImportDeclaration"))
+      findings.push({ rule: "barrels", path: source.path, line: 1, what: "the file only passes on what others declare: import it from where it is" });
   }
   return findings;
 }
@@ -73,8 +84,15 @@ export function defaultExports(tree: Tree): Finding[] {
   for (const source of tree.sources) {
     if (CONFIGURATION.test(source.path)) continue;
     for (const node of bodyOf(source)) {
-      const named = (node["specifiers"] as AstNode[] | undefined)?.some((specifier) => (specifier["exported"] as AstNode | undefined)?.["name"] === "default") === true;
-      if (node.type === "ExportDefaultDeclaration" || (node.type === "ExportNamedDeclaration" && named)) findings.push({ rule: "default-exports", path: source.path, line: source.lineAt(node.start), what: "a default export has no name that a reader could search for" });
+      const named =
+        (node["specifiers"] as AstNode[] | undefined)?.some((specifier) => (specifier["exported"] as AstNode | undefined)?.["name"] === "default") === true;
+      if (node.type === "ExportDefaultDeclaration" || (node.type === "ExportNamedDeclaration" && named))
+        findings.push({
+          rule: "default-exports",
+          path: source.path,
+          line: source.lineAt(node.start),
+          what: "a default export has no name that a reader could search for",
+        });
     }
   }
   return findings;

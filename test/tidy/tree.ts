@@ -76,7 +76,10 @@ export function hasGit(): boolean {
 }
 
 function repositoryPaths(): string[] {
-  if (hasGit()) return execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "-z"], { cwd: repositoryRoot, encoding: "utf8", maxBuffer: 1 << 26 }).split("\0").filter((path) => path !== "");
+  if (hasGit())
+    return execFileSync("git", ["ls-files", "--cached", "--others", "--exclude-standard", "-z"], { cwd: repositoryRoot, encoding: "utf8", maxBuffer: 1 << 26 })
+      .split("\0")
+      .filter((path) => path !== "");
   const skipped = new Set(["node_modules", ".node", ".bowline", "dist", "cache", "out", ".vitest"]);
   const walk = (folder: string): string[] =>
     readdirSync(join(repositoryRoot, folder), { withFileTypes: true }).flatMap((entry) => {
@@ -101,7 +104,15 @@ export function parseSource(path: string, text: string): Source {
     return low + 1;
   };
   const program = parsed.program as unknown as AstNode;
-  return { path, text, lines: text.replace(/\n$/, "").split("\n"), program, comments: parsed.comments, imports: importsOf(path, text, parsed, program, lineAt), lineAt };
+  return {
+    path,
+    text,
+    lines: text.replace(/\n$/, "").split("\n"),
+    program,
+    comments: parsed.comments,
+    imports: importsOf(path, text, parsed, program, lineAt),
+    lineAt,
+  };
 }
 
 function importsOf(path: string, text: string, parsed: ParseResult, program: AstNode, lineAt: (offset: number) => number): Import[] {
@@ -112,12 +123,20 @@ function importsOf(path: string, text: string, parsed: ParseResult, program: Ast
   const { module } = parsed;
   for (const one of module.staticImports) {
     const isTypeOnly = one.entries.length > 0 && one.entries.every((entry) => entry.isType);
-    const names = one.entries.filter((entry) => isTypeOnly || !entry.isType).map(({ importName }) => importName.name ?? (String(importName.kind) === "Default" ? "default" : "*"));
+    const names = one.entries
+      .filter((entry) => isTypeOnly || !entry.isType)
+      .map(({ importName }) => importName.name ?? (String(importName.kind) === "Default" ? "default" : "*"));
     add(one.moduleRequest.value, one.start, isTypeOnly, names);
   }
   for (const one of module.staticExports) {
     const from = one.entries.filter((entry) => entry.moduleRequest !== null);
-    if (from.length > 0) add(from[0]!.moduleRequest!.value, one.start, from.every((entry) => entry.isType), from.map((entry) => entry.importName.name ?? "*"));
+    if (from.length > 0)
+      add(
+        from[0]!.moduleRequest!.value,
+        one.start,
+        from.every((entry) => entry.isType),
+        from.map((entry) => entry.importName.name ?? "*"),
+      );
   }
   for (const { moduleRequest, start } of module.dynamicImports) {
     const literal = /^["'`]([^"'`$]+)["'`]$/.exec(text.slice(moduleRequest.start, moduleRequest.end));

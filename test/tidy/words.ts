@@ -34,15 +34,40 @@ export function refusedWords(tree: Tree): Finding[] {
     for (const name of declaredNames(source)) {
       const text = String(name["name"]);
       const word = THEIRS.has(`${source.path} ${text}`) ? undefined : wordsOf(text).find((one) => REFUSED_WORDS.has(one));
-      if (word !== undefined) findings.push({ rule: "words", path: source.path, line: source.lineAt(name.start), what: `the name ${text} has the word "${word}"` });
+      if (word !== undefined)
+        findings.push({ rule: "words", path: source.path, line: source.lineAt(name.start), what: `the name ${text} has the word "${word}"` });
     }
   }
   return findings;
 }
 
-const WITH_NAME = new Set(["FunctionDeclaration", "FunctionExpression", "ClassDeclaration", "ClassExpression", "TSInterfaceDeclaration", "TSTypeAliasDeclaration", "TSEnumDeclaration", "TSModuleDeclaration", "VariableDeclarator"]);
-const WITH_PARAMETERS = new Set(["FunctionDeclaration", "FunctionExpression", "ArrowFunctionExpression", "TSMethodSignature", "TSFunctionType", "TSDeclareFunction"]);
-const WITH_KEY = new Set(["PropertyDefinition", "MethodDefinition", "AccessorProperty", "TSPropertySignature", "TSMethodSignature", "TSAbstractMethodDefinition"]);
+const WITH_NAME = new Set([
+  "FunctionDeclaration",
+  "FunctionExpression",
+  "ClassDeclaration",
+  "ClassExpression",
+  "TSInterfaceDeclaration",
+  "TSTypeAliasDeclaration",
+  "TSEnumDeclaration",
+  "TSModuleDeclaration",
+  "VariableDeclarator",
+]);
+const WITH_PARAMETERS = new Set([
+  "FunctionDeclaration",
+  "FunctionExpression",
+  "ArrowFunctionExpression",
+  "TSMethodSignature",
+  "TSFunctionType",
+  "TSDeclareFunction",
+]);
+const WITH_KEY = new Set([
+  "PropertyDefinition",
+  "MethodDefinition",
+  "AccessorProperty",
+  "TSPropertySignature",
+  "TSMethodSignature",
+  "TSAbstractMethodDefinition",
+]);
 
 function declaredNames(source: Source): AstNode[] {
   const found: AstNode[] = [];
@@ -70,7 +95,13 @@ function namesIn(pattern: AstNode | null | undefined): AstNode[] {
     case "PrivateIdentifier":
       return [pattern];
     case "ObjectPattern":
-      return (pattern["properties"] as AstNode[]).flatMap((property) => (property.type === "RestElement" ? namesIn(property["argument"] as AstNode) : property["shorthand"] === true ? [] : namesIn(property["value"] as AstNode)));
+      return (pattern["properties"] as AstNode[]).flatMap((property) =>
+        property.type === "RestElement"
+          ? namesIn(property["argument"] as AstNode)
+          : property["shorthand"] === true
+            ? []
+            : namesIn(property["value"] as AstNode),
+      );
     case "ArrayPattern":
       return (pattern["elements"] as (AstNode | null)[]).flatMap(namesIn);
     case "AssignmentPattern":
