@@ -50,10 +50,11 @@ function hopNames(flat: readonly string[]): Set<string> {
 
 /** What of the API server's answer goes on; repeated lines (Warning) stay repeated. */
 export function forwardedResponseHeaders(flat: readonly string[]): string[] {
+  const named = hopNames(flat);
   const out: string[] = [];
   for (let index = 0; index + 1 < flat.length; index += 2) {
     const name = flat[index]!.toLowerCase();
-    if (!RESPONSE_REFUSED.has(name)) out.push(name, flat[index + 1]!);
+    if (!RESPONSE_REFUSED.has(name) && !named.has(name)) out.push(name, flat[index + 1]!);
   }
   return out;
 }
