@@ -160,7 +160,7 @@ export class LetterDesk {
 
   /** Which of the relay's letters in doubt are here, after what is still being committed has settled. */
   async held(ids: readonly string[]): Promise<string[]> {
-    await Promise.allSettled([...this.#committing]);
+    await Promise.allSettled(this.#committing);
     return this.#options.store.call("heldCommands", { ids });
   }
 }

@@ -45,12 +45,12 @@ export interface RunningRelay {
 }
 
 /** Makes and stores a first-login token when nobody has ever logged in. */
-export async function firstLogin(store: RelayStore, dataDir: string): Promise<string | null> {
+export async function firstLogin(store: RelayStore, dir: string): Promise<string | null> {
   if (!(await store.call("needsFirstLogin", null))) return null;
   const token = makeOperatorToken();
   const nowMs = Date.now();
   await store.call("putFirstLogin", { hash: tokenHash(token), nowMs, expiresMs: nowMs + firstLoginMs });
-  writeFileSync(join(dataDir, "first-login"), `${token}\n`, { mode: 0o600, flush: true });
+  writeFileSync(join(dir, "first-login"), `${token}\n`, { mode: 0o600, flush: true });
   return token;
 }
 
@@ -246,11 +246,12 @@ class Relay {
     this.#trust = trust;
     if (!trust.isRenewed) return;
     this.#log.info({ version: trust.document.version }, "trust document renewed");
-    this.#sendAway(new Fault("DRAINING", { what: "the relay renewed its trust document", why: "a fresh link brings it" }), shutdownSpreadMs);
+    void this.#sendAway(new Fault("DRAINING", { what: "the relay renewed its trust document", why: "a fresh link brings it" }), shutdownSpreadMs);
   }
 
-  #sendAway(fault: Fault, spreadMs: number): Promise<void>[] {
-    return [...this.#roster.all()].map((linked) => linked.link.shutdown("draining", fault, { retryAfterMs: 1 + Math.floor(Math.random() * spreadMs), drainMs: this.#settings.drainMs }));
+  async #sendAway(fault: Fault, spreadMs: number): Promise<void> {
+    const { drainMs } = this.#settings;
+    await Promise.all([...this.#roster.all()].map(({ link }) => link.shutdown("draining", fault, { retryAfterMs: 1 + Math.floor(Math.random() * spreadMs), drainMs })));
   }
 
   async #stop(): Promise<void> {
@@ -259,7 +260,7 @@ class Relay {
     const fault = new Fault("DRAINING", { what: "the relay is shutting down", why: "it was asked to stop", hint: "try again when it is back" });
     this.#acceptor.drain(fault);
     this.#server.refuseNew();
-    await Promise.all(this.#sendAway(fault, shutdownSpreadMs));
+    await this.#sendAway(fault, shutdownSpreadMs);
     this.#server.close();
     // The ends of the links are on their way to the store: one turn more before it drains.
     await new Promise((resolve) => setImmediate(resolve));

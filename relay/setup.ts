@@ -32,21 +32,21 @@ export interface RelayFolder {
   readonly isFirstStart: boolean;
 }
 
-export async function openRelayFolder(dataDir: string): Promise<RelayFolder> {
-  const path = join(dataDir, "identity.key");
-  const provisional = join(dataDir, "identity.key.next");
+export async function openRelayFolder(dir: string): Promise<RelayFolder> {
+  const path = join(dir, "identity.key");
+  const provisional = join(dir, "identity.key.next");
   const isFirstStart = !existsSync(path);
-  if (isFirstStart && !existsSync(provisional) && existsSync(join(dataDir, "relay.db"))) {
+  if (isFirstStart && !existsSync(provisional) && existsSync(join(dir, "relay.db"))) {
     throw new Fault("FILE_MISSING", { what: `the key file ${path} is gone`, why: "the database beside it belongs to a relay whose keys it held: its sites trust those and no others", hint: "restore the whole folder from one backup" });
   }
   try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
     if (isFirstStart && !existsSync(provisional)) writeSecretFile(provisional, { identity: seed(makeSigningKeys()), command: seed(makeSigningKeys()), root: seed(makeSigningKeys()) });
   } catch (error) {
-    throw fileFault(error, dataDir);
+    throw fileFault(error, dir);
   }
   const keys = keysOf(readSecretFile(isFirstStart ? provisional : path), path);
-  const store = await openRelayStore(dataDir, !isFirstStart);
+  const store = await openRelayStore(dir, !isFirstStart);
   try {
     if (isFirstStart) {
       await makeFirstTrust(store, keys);
@@ -115,15 +115,15 @@ export interface RelayTls {
 }
 
 /** Certificates: the given ones, or the relay's own, made and renewed here. */
-export async function relayTls(dataDir: string, settings: { readonly tlsCert: string; readonly tlsKey: string; readonly tlsCa: string }, names: readonly string[], nowMs: number): Promise<RelayTls> {
+export async function relayTls(dir: string, settings: { readonly tlsCert: string; readonly tlsKey: string; readonly tlsCa: string }, names: readonly string[], nowMs: number): Promise<RelayTls> {
   if (settings.tlsCert !== "" || settings.tlsKey !== "") {
     if (settings.tlsCert === "" || settings.tlsKey === "") throw new Fault("USAGE", { what: "--tls-cert and --tls-key belong together", why: "one of them is missing" });
     return { cert: readPem(settings.tlsCert, "CERTIFICATE"), key: readPem(settings.tlsKey, "PRIVATE KEY"), ca: settings.tlsCa === "" ? null : readPem(settings.tlsCa, "CERTIFICATE") };
   }
-  const dir = join(dataDir, "tls");
-  const file = (name: string): string => join(dir, name);
+  const tlsDir = join(dir, "tls");
+  const file = (name: string): string => join(tlsDir, name);
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    mkdirSync(tlsDir, { recursive: true, mode: 0o700 });
     if (!existsSync(file("ca.crt"))) {
       if (existsSync(file("tls.crt"))) throw new Fault("FILE_MISSING", { what: `${file("ca.crt")} is gone`, why: "the relay's certificate is there, its CA is not", hint: "restore the tls folder from a backup; to make new ones, remove the whole folder (sites then need new join tokens)" });
       const authority = await makeAuthority("Bowline relay CA", authorityDays, nowMs);
@@ -138,7 +138,7 @@ export async function relayTls(dataDir: string, settings: { readonly tlsCert: st
       writeFileSync(file("names"), names.join("\n"), { flush: true });
     }
   } catch (error) {
-    throw fileFault(error, dir);
+    throw fileFault(error, tlsDir);
   }
   const ca = readPem(file("ca.crt"), "CERTIFICATE");
   return { cert: readPem(file("tls.crt"), "CERTIFICATE") + ca, key: readPem(file("tls.key"), "PRIVATE KEY"), ca };

@@ -59,7 +59,7 @@ export class Runner {
   /** Resolves when nothing runs any more; what was claimed is taken up by the next start. */
   async stopped(): Promise<void> {
     this.#cancel();
-    await Promise.allSettled([...this.#running.values()]);
+    await Promise.allSettled(this.#running.values());
   }
 
   async #look(): Promise<void> {

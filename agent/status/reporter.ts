@@ -19,7 +19,7 @@ export interface ReporterOptions {
   readonly log: Logger;
   readonly shownMs: () => number;
   readonly clusterFacts: (signal: AbortSignal) => Promise<ClusterPart>;
-  readonly dataDir: string;
+  readonly dir: string;
   readonly version: string;
   readonly everyMs: number;
   readonly signal: AbortSignal;
@@ -79,7 +79,7 @@ export class Reporter {
   }
 
   #freeDiskMiB(): number {
-    const { bavail, bsize } = statfsSync(this.#options.dataDir);
+    const { bavail, bsize } = statfsSync(this.#options.dir);
     return Math.floor((bavail * bsize) / 1_048_576);
   }
 

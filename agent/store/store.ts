@@ -6,6 +6,6 @@ import type { AgentOperations } from "./operations.ts";
 export type AgentStore = Store<AgentOperations>;
 
 /** `mustExist`: an identity key is there, so a database that is gone is damage and not a first run. */
-export function openAgentStore(dataDir: string, mustExist: boolean): Promise<AgentStore> {
-  return openStore<AgentOperations>({ file: join(dataDir, "agent.db"), moduleUrl: new URL("./operations.ts", import.meta.url), mustExist });
+export function openAgentStore(dir: string, mustExist: boolean): Promise<AgentStore> {
+  return openStore<AgentOperations>({ file: join(dir, "agent.db"), moduleUrl: new URL("./operations.ts", import.meta.url), mustExist });
 }

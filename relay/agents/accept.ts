@@ -140,7 +140,7 @@ export class Acceptor {
   /** No new agents; those that wait are sent away. */
   drain(fault: Fault): void {
     this.#isDraining = true;
-    for (const id of [...this.#waiting.keys()]) this.decide(id, fault);
+    for (const id of this.#waiting.keys()) this.decide(id, fault);
   }
 }
 

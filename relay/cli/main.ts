@@ -37,9 +37,13 @@ function runOf(command: Command): Run {
 }
 
 /** Wraps a command's work: its Run, closed at the end. */
-function withRun(command: Command, work: (run: Run) => Promise<void> | void): Promise<void> {
+async function withRun(command: Command, work: (run: Run) => Promise<void> | void): Promise<void> {
   const run = runOf(command);
-  return Promise.resolve(work(run)).finally(() => run.close());
+  try {
+    await work(run);
+  } finally {
+    await run.close();
+  }
 }
 
 const program = new Command("bowline")

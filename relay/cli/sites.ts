@@ -17,7 +17,7 @@ export async function listSites(run: Run): Promise<void> {
     { title: "NAME", value: (site) => site.name },
     { title: "LINK", value: (site) => site.link },
     { title: "LAST CONTACT", value: (site) => (site.link === "online" ? "now" : ago(site.lastContact, now)) },
-    { title: "DATA AGE", value: (site) => dataAge(site.reportMade, now) },
+    { title: "DATA AGE", value: (site) => ageOfReport(site.reportMade, now) },
     { title: "COMMANDS", value: (site) => String(site.openCommands) },
     { title: "TIER", value: (site) => site.tier },
     { title: "ID", value: (site) => site.id, wide: true },
@@ -40,7 +40,7 @@ function siteText(site: SiteDetail, now: number): string {
     ["Tier", `${site.tier} (${site.setting})`],
     ["Link", site.linkSince === null ? `${site.link}, last contact ${ago(site.lastContact, now)}` : `${site.link} for ${age(site.linkSince, now)}${site.roundTripMs === null ? "" : `, round trip ${site.roundTripMs.toFixed(1)} ms`}`],
     ["Last link end", site.lastLinkEnd === null ? "none" : `${ago(site.lastLinkEnd.at, now)}: ${site.lastLinkEnd.why}`],
-    ["Data age", dataAge(site.reportMade, now)],
+    ["Data age", ageOfReport(site.reportMade, now)],
     ["Agent", site.agentVersion ?? "unknown"],
     ["Live streams", String(site.liveStreams)],
     ["Open commands", String(site.openCommands)],
@@ -74,7 +74,7 @@ function ago(iso: string | null, now: number): string {
   return iso === null ? "never" : `${age(iso, now)} ago`;
 }
 
-function dataAge(iso: string | null, now: number): string {
+function ageOfReport(iso: string | null, now: number): string {
   if (iso === null) return "no data";
   return `${age(iso, now)}${now - Date.parse(iso) > staleMs ? " ?" : ""}`;
 }

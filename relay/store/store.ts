@@ -6,6 +6,6 @@ import type { RelayOperations } from "./operations.ts";
 export type RelayStore = Store<RelayOperations>;
 
 /** `mustExist`: an identity key is there, so a database that is gone is damage and not a first start. */
-export function openRelayStore(dataDir: string, mustExist: boolean): Promise<RelayStore> {
-  return openStore<RelayOperations>({ file: join(dataDir, "relay.db"), moduleUrl: new URL("./operations.ts", import.meta.url), mustExist });
+export function openRelayStore(dir: string, mustExist: boolean): Promise<RelayStore> {
+  return openStore<RelayOperations>({ file: join(dir, "relay.db"), moduleUrl: new URL("./operations.ts", import.meta.url), mustExist });
 }

@@ -43,16 +43,19 @@ export function keyText(kind: KeyKind, key: Uint8Array): string {
   return `${kind}:${Buffer.from(key).toString("base64url")}`;
 }
 
-/** y coordinates of the small-order points of edwards25519, little endian, sign bit cleared: 0, 1, p-1, p, p+1 and the two of order 8. */
-const SMALL_ORDER = new Set([
+/** 0, 1, p-1, p, p+1, little endian, highest bit cleared. */
+const SMALL_VALUES = [
   "0000000000000000000000000000000000000000000000000000000000000000",
   "0100000000000000000000000000000000000000000000000000000000000000",
   "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
   "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
   "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-  "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
-  "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
-]);
+];
+/** Coordinates of small-order points: y on edwards25519, u on curve25519; these and the two of order 8, which differ between the curves. */
+const SMALL_ORDER: Readonly<Record<KeyKind, ReadonlySet<string>>> = {
+  ed25519: new Set([...SMALL_VALUES, "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a"]),
+  x25519: new Set([...SMALL_VALUES, "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800", "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"]),
+};
 
 /** The 32 octets of a key's text. Fault KEY_REFUSED for any other form, and for small-order keys. */
 export function parseKey(kind: KeyKind, text: string): Uint8Array {
@@ -63,7 +66,7 @@ export function parseKey(kind: KeyKind, text: string): Uint8Array {
   if (key.length !== keyBytes || keyText(kind, key) !== text) throw refuse("its text is not the one way to write it");
   const cleared = Buffer.from(key);
   cleared[31] = cleared[31]! & 0x7f;
-  if (SMALL_ORDER.has(cleared.toString("hex"))) throw refuse("it has a small order: forgeries would pass");
+  if (SMALL_ORDER[kind].has(cleared.toString("hex"))) throw refuse("it has a small order: forgeries would pass");
   return key;
 }
 
@@ -132,7 +135,7 @@ export function readSecretFile(path: string): Record<string, string> {
   if ((statSync(path).mode & 0o077) !== 0) throw new Fault("FILE_EXPOSED", { what: `${path} can be read by others`, why: "whoever has this key can speak in its owner's name", hint: `chmod 600 ${path}` });
   try {
     const value = JSON.parse(readFileSync(path, "utf8")) as unknown;
-    if (typeof value !== "object" || value === null || Object.values(value).some((text) => typeof text !== "string")) throw new Error("it is not an object of texts");
+    if (typeof value !== "object" || value === null || Array.isArray(value) || Object.values(value).some((text) => typeof text !== "string")) throw new Error("it is not an object of texts");
     return value as Record<string, string>;
   } catch (error) {
     throw new Fault("FILE_INVALID", { what: `the key file ${path} cannot be used`, why: (error as Error).message, hint: "restore it from a backup" });

@@ -57,8 +57,21 @@ function isDirect(entries: readonly string[], host: string, port: number): boole
   return entries.some((entry) => matches(entry, host, port));
 }
 
+const familyOf = (ip: string): "ipv4" | "ipv6" => (isIP(ip) === 6 ? "ipv6" : "ipv4");
+
+// A BlockList compares addresses and not texts: an address has several ways to write it, IPv4 inside IPv6 is one.
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
 function isLoopback(ip: string): boolean {
-  return ip.startsWith("127.") || ip === "::1";
+  return loopback.check(ip, familyOf(ip));
+}
+
+function isSameAddress(left: string, right: string): boolean {
+  const list = new BlockList();
+  list.addAddress(left, familyOf(left));
+  return list.check(right, familyOf(right));
 }
 
 function matches(entry: string, host: string, port: number): boolean {
@@ -67,18 +80,18 @@ function matches(entry: string, host: string, port: number): boolean {
   const withPort = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(entry);
   const name = withPort === null ? entry.replace(/^\[|\]$/g, "") : (withPort[1] ?? withPort[2]!);
   if (withPort !== null && Number(withPort[3]) !== port) return false;
-  if (isIP(name) !== 0) return name === host;
+  if (isIP(name) !== 0) return isIP(host) !== 0 && isSameAddress(name, host);
   const bare = name.replace(/^\*?\./, "");
   // "example.com" covers itself and what is below; ".example.com" only what is below.
   return host.endsWith(`.${bare}`) || (bare === name && host === bare);
 }
 
 function matchesRange(entry: string, host: string): boolean {
-  const [address, bits] = entry.split("/") as [string, string];
+  const [, address = "", bits = ""] = /^([^/]+)\/(\d{1,3})$/.exec(entry) ?? [];
   const family = isIP(address);
   if (family === 0 || isIP(host) !== family) return false;
   try {
-    const kind = family === 6 ? "ipv6" : "ipv4";
+    const kind = familyOf(address);
     const list = new BlockList();
     list.addSubnet(address, Number(bits), kind);
     return list.check(host, kind);

@@ -50,13 +50,13 @@ export function isTerminal(state: RelayState): state is TerminalState {
 }
 
 export function nextRelayState(from: RelayState, event: RelayEvent): RelayState {
-  const to = RELAY_TABLE[from][event];
+  const to = Object.hasOwn(RELAY_TABLE[from], event) ? RELAY_TABLE[from][event] : undefined;
   if (to === undefined) throw new Fault("STATE_REFUSED", { what: `a command that is ${from} cannot take ${event}`, why: "the table of states has no such step" });
   return to;
 }
 
 export function nextAgentState(from: AgentState, event: AgentEvent): AgentState {
-  const to = AGENT_TABLE[from][event];
+  const to = Object.hasOwn(AGENT_TABLE[from], event) ? AGENT_TABLE[from][event] : undefined;
   if (to === undefined) throw new Fault("STATE_REFUSED", { what: `a command that is ${from} here cannot take ${event}`, why: "the table of states has no such step" });
   return to;
 }

@@ -16,7 +16,7 @@ const TOKEN = /^[!#$%&'*+\-.^`|~0-9a-z]+$/; // RFC 9110 token in lower case, wit
  */
 export function forwardedRequestHeaders(flat: readonly string[]): string[] {
   const seen = new Set<string>();
-  const named = connectionNames(flat);
+  const named = hopNames(flat);
   const out: string[] = [];
   for (let index = 0; index + 1 < flat.length; index += 2) {
     const name = flat[index]!.toLowerCase();
@@ -38,7 +38,7 @@ function mayCross(name: string): boolean {
 }
 
 /** Names listed in Connection are this hop's own (never forwarded); "upgrade" is kept, for upgrades are rebuilt on the other side. */
-function connectionNames(flat: readonly string[]): Set<string> {
+function hopNames(flat: readonly string[]): Set<string> {
   const names = new Set<string>();
   for (let index = 0; index + 1 < flat.length; index += 2) {
     if (flat[index]!.toLowerCase() !== "connection") continue;
@@ -50,10 +50,11 @@ function connectionNames(flat: readonly string[]): Set<string> {
 
 /** What of the API server's answer goes on; repeated lines (Warning) stay repeated. */
 export function forwardedResponseHeaders(flat: readonly string[]): string[] {
+  const named = hopNames(flat);
   const out: string[] = [];
   for (let index = 0; index + 1 < flat.length; index += 2) {
     const name = flat[index]!.toLowerCase();
-    if (!RESPONSE_REFUSED.has(name)) out.push(name, flat[index + 1]!);
+    if (!RESPONSE_REFUSED.has(name) && !named.has(name)) out.push(name, flat[index + 1]!);
   }
   return out;
 }

@@ -1,7 +1,7 @@
 // The codes of BYE, STOP and RESET (PROTOCOL.md section 1) and the product's Fault codes that they stand for. Pure. Only ever appended.
 import type { FaultCode } from "../kit/errors.ts";
 
-const CODES = [
+export const CODES = [
   ["none", "LINK_LOST"],
   ["unspecified", "LINK_LOST"],
   ["protocol", "FRAME_MALFORMED"],

@@ -63,7 +63,7 @@ export function parseOpen(payload: Uint8Array, memo?: PairsMemo): RequestHead {
   const values: string[] = [];
   for (let index = 0; index < FIELDS.length; index += 1) {
     if (reader.varint() !== index + 1) throw malformed(`OPEN must have ${FIELDS[index]!} as its pair number ${index + 1}`);
-    values.push(reader.latin1());
+    values.push(readValue(reader));
   }
   const [method, target, operator, tier, requestId, source] = values as [string, string, string, string, string, string];
   return { flags: { interactive: (flags & INTERACTIVE) !== 0, upgrade: (flags & UPGRADE) !== 0 }, method, target, operator, tier, requestId, source, headers: memo === undefined ? readPairs(reader) : memo.read(reader) };

@@ -42,11 +42,11 @@ function exchange(link: TwoMuxes, sizes: readonly { up: number; down: number }[]
     }
     mux.finish(id);
   };
-  const read = (side: "relay" | "agent", flows: Map<number, Flow>, id: number, data: Uint8Array): void => {
+  const read = (side: "relay" | "agent", flows: Map<number, Flow>, id: number, octets: Uint8Array): void => {
     const flow = flows.get(id)!;
-    for (let index = 0; index < data.length; index += 1) if (data[index] !== octetAt(id, flow.got + index)) throw new Error(`stream ${id}: octet ${flow.got + index} is wrong`);
-    flow.got += data.length;
-    if (takes(id)) link[side].mux.take(id, data.length);
+    for (let index = 0; index < octets.length; index += 1) if (octets[index] !== octetAt(id, flow.got + index)) throw new Error(`stream ${id}: octet ${flow.got + index} is wrong`);
+    flow.got += octets.length;
+    if (takes(id)) link[side].mux.take(id, octets.length);
   };
   link.agent.onEffect = (effect) => {
     if (effect.kind === "open") {
@@ -89,7 +89,7 @@ describe("two muxes on a simulated link", () => {
         expect(link.relay.mux.openStreams + link.agent.mux.openStreams).toBe(0);
         expect(link.relay.mux.budget.used + link.agent.mux.budget.used).toBe(0);
       }),
-      { numRuns: 60 },
+      { numRuns: 60, interruptAfterTimeLimit: 10_000 }, // a machine that is busy runs fewer
     );
   });
 
@@ -216,7 +216,7 @@ describe("two muxes on a simulated link", () => {
       const message = link.relay.mux.nextMessage(link.nowMs, 0);
       if (message) link.agent.mux.receive(message, link.nowMs);
       for (const effect of link.agent.mux.effects()) link.agent.onEffect(effect);
-      for (const id of [...link.relay.mux.streams.keys()]) link.relay.mux.streams.delete(id);
+      for (const id of link.relay.mux.streams.keys()) link.relay.mux.streams.delete(id);
       link.relay.mux.awaitedHeads = 0;
     }
     expect(failed).toBe("TOO_MANY");

@@ -1,3 +1,4 @@
+// Server-side apply: who owns which field, what conflicts, what goes when nobody claims it any more; property tests over random owners.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { applyTo, recordUpdate, type Writer } from "./apply.ts";

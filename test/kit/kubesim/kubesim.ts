@@ -1,6 +1,6 @@
 // kubesim: a small Kubernetes API server in memory, for fast tests and the demo. Real kubectl and helm work against it in ordinary use.
 // It proves nothing about real clusters; it answers in their words. `startKubesim` opens it, `stop` leaves nothing behind.
-import { createServer as createPlain, type IncomingMessage, type ServerOptions, type ServerResponse } from "node:http";
+import { createServer as createPlain, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from "node:http";
 import { createServer as createSecure } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
@@ -78,6 +78,17 @@ function settingsOf(options: KubesimOptions): Settings {
   return { ...defaultSettings, ...options.settings, tokens, ...(options.nodes === undefined ? {} : { nodes: options.nodes }) };
 }
 
+/** The server's open sockets, upgraded ones too: what a stop has to end. */
+function socketsOf(server: Server): ReadonlySet<Duplex> {
+  const sockets = new Set<Duplex>();
+  server.on("connection", (socket: Duplex) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  return sockets;
+}
+
 function exchangeOf(world: World, audit: Audit, request: IncomingMessage, response: ServerResponse): Exchange {
   const target = request.url ?? "/";
   const entry = audit.begin(world.clock.wallMs(), request.method ?? "GET", target, request.headers);
@@ -103,12 +114,7 @@ export async function startKubesim(options: KubesimOptions = {}): Promise<Kubesi
   const handler = (request: IncomingMessage, response: ServerResponse): void => void serve(services, exchangeOf(world, audit, request, response));
   const { tls } = options;
   const server = tls === undefined ? createPlain(serverOptions, handler) : createSecure({ ...serverOptions, cert: tls.cert, key: tls.key, ALPNProtocols: ["http/1.1"] }, handler);
-  const sockets = new Set<Duplex>();
-  server.on("connection", (socket: Duplex) => {
-    sockets.add(socket);
-    socket.on("error", () => undefined);
-    socket.once("close", () => sockets.delete(socket));
-  });
+  const sockets = socketsOf(server);
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => void serveUpgrade(services, audit, request, socket, head));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);

@@ -1,3 +1,4 @@
+// The three patches of the API on one object: JSON, merge and strategic merge, each with what the others would do differently.
 import { expect, test } from "vitest";
 import { jsonPatched, mergePatched, strategicPatched } from "./patch.ts";
 import { rootType } from "./schema.ts";

@@ -1,7 +1,8 @@
 // The form an answer takes, by the Accept header: the object itself, a Table for people, or its metadata alone; JSON or YAML.
 // Protobuf is not spoken; clients list JSON behind it and get that.
 import { stringify } from "yaml";
-import { groupVersionOf, type Kind } from "./kinds.ts";
+import { partialMetadata, versioned } from "./forms.ts";
+import type { Kind } from "./kinds.ts";
 import { StatusError } from "./status.ts";
 import { tableOf } from "./tables.ts";
 import { without, type KubeObject, type Tree } from "./tree.ts";
@@ -33,16 +34,6 @@ export function formatOf(accept: string | undefined, query: URLSearchParams): Fo
     if (as.startsWith("PartialObjectMetadata")) return { as: "metadata", metaVersion: parameter("v"), media, includeObject };
   }
   throw new StatusError(406, "only the following media types are accepted: application/json, application/yaml, application/json;as=Table;v=v1;g=meta.k8s.io");
-}
-
-/** An object as the version it was asked in. */
-export function versioned(kind: Kind, object: KubeObject): KubeObject {
-  const apiVersion = groupVersionOf(kind);
-  return object.apiVersion === apiVersion && object.kind === kind.kind ? object : { ...object, apiVersion, kind: kind.kind };
-}
-
-export function partialMetadata(object: KubeObject, metaVersion: string): Tree {
-  return { kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${metaVersion}`, metadata: object.metadata };
 }
 
 /** One object in the asked form (also the object of a watch event). */

@@ -106,7 +106,7 @@ export class Reply {
       };
       const left = (): void => {
         this.#response.off("drain", drained);
-        reject(this.#gone.signal.reason);
+        reject(this.#gone.signal.reason as Error);
       };
       this.#response.once("drain", drained);
       this.#gone.signal.addEventListener("abort", left, { once: true });
@@ -137,7 +137,7 @@ export class Reply {
       socket.write(Buffer.concat([Buffer.from(`${(rest.length + 16).toString(16)}\r\n`), half]), () => socket.destroy());
     } else if (bend.kind === "reset") await new Promise<void>((resolve) => setImmediate(() => (socket?.resetAndDestroy(), resolve())));
     else if (bend.kind === "close") socket?.end(() => socket.destroy());
-    return new Promise<never>((_, reject) => this.#gone.signal.addEventListener("abort", () => reject(this.#gone.signal.reason), { once: true }));
+    return new Promise<never>((_, reject) => this.#gone.signal.addEventListener("abort", () => reject(this.#gone.signal.reason as Error), { once: true }));
   }
 }
 

@@ -1,3 +1,4 @@
+// The shell of simulated containers: words, quoting, pipes and redirections as the commands of the kube tests use them.
 import { expect, test } from "vitest";
 import type { Process } from "./process.ts";
 import { commands } from "./shell-commands.ts";

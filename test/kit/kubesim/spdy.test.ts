@@ -1,3 +1,4 @@
+// SPDY/3.1 as old kubectl speaks it: frames cut anywhere, headers compressed over the life of a link, streams that half-close.
 import { Duplex, PassThrough } from "node:stream";
 import { expect, test } from "vitest";
 import { finFlag, controlFrame, framesOf, frameType, payloadFrame, wordBody, type Frame } from "./spdy-frames.ts";

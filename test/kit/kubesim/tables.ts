@@ -1,7 +1,8 @@
 // What `kubectl get` prints: columns and cells per kind, as the API server's own printers make them. A kind without a row in the
 // table gets Name and Age; a custom one gets the printer columns of its definition.
+import { partialMetadata, versioned } from "./forms.ts";
 import type { Kind } from "./kinds.ts";
-import { partialMetadata, versioned, type Format } from "./present.ts";
+import type { Format } from "./present.ts";
 import { columnsByKind, type Column } from "./table-columns.ts";
 import { isTree, text, type KubeObject, type Tree } from "./tree.ts";
 import { humanAge } from "./ages.ts";

@@ -11,6 +11,7 @@ export interface Places {
 
 /** In this order: whole addresses and times before their parts. */
 const RULES: readonly (readonly [RegExp, string])[] = [
+  // oxlint-disable-next-line no-control-regex -- colours begin with one
   [/\u001b\[[0-9;]*m/g, ""],
   [/\r\n/g, "\n"],
   [/\beyJ[\w-]+\.[\w-]+\.[\w-]+/g, "JWT"],
