@@ -10,14 +10,15 @@ import { Scope } from "../shared/kit/scope.ts";
 import type { Courier } from "../shared/outbox/courier.ts";
 import type { AgentHandshakeResult } from "../shared/link/handshake.ts";
 import { ByeFault, type FrameSocket } from "../shared/link/frame-socket.ts";
-import type { Link, LinkEnd } from "../shared/link/link.ts";
-import { openCluster, proxyOf, type Cluster } from "./cluster.ts";
+import type { Link } from "../shared/link/link.ts";
+import type { LinkEnd } from "../shared/link/settings.ts";
 import { makeCatalog } from "./command/catalog.ts";
 import { Runner } from "./command/runner.ts";
-import type { AgentSettings } from "./config.ts";
+import { proxyOf, type AgentSettings } from "./config.ts";
 import { DialNumbers, openRelaySocket, shakeHands, untilLinked } from "./dial.ts";
 import { askToJoin, boot } from "./enrol.ts";
 import { recordOf, type AgentFolder, type RelayRecord } from "./folder.ts";
+import { openCluster, type Cluster } from "./kube/cluster.ts";
 import { clusterFacts } from "./kube/facts.ts";
 import { serveKubeRequest } from "./kube/exchange.ts";
 import { serveThroughLibrary } from "./kube/library-exchange.ts";
@@ -41,6 +42,11 @@ const hintMsMax = 600_000;
 const replacedPauseMs = 30_000;
 /** While linked, the relay's time is asked for this often (ms): 200 ppm of drift are 360 ms by then. */
 const askTimeMs = 1_800_000;
+
+/** The cluster of these settings, for whoever looks at it without an agent (the doctor). */
+export function clusterOf(settings: AgentSettings): Promise<Cluster> {
+  return openCluster(settings);
+}
 
 export class Agent {
   readonly #settings: AgentSettings;
@@ -218,11 +224,11 @@ export class Agent {
         desk: this.#desk,
         clock: this.#clock,
         log: this.#log,
-        onStream: (stream, head, hasEnded) => {
+        onStream: (stream, head) => {
           try {
             if (head.flags.upgrade) serveKubeUpgrade({ access, dial: dialKube }, stream, head);
-            else if (this.#settings.httpCodec === "library") serveThroughLibrary({ access, pool }, stream, head, hasEnded);
-            else serveKubeRequest({ access, upstreams }, stream, head, hasEnded);
+            else if (this.#settings.httpCodec === "library") serveThroughLibrary({ access, pool }, stream, head);
+            else serveKubeRequest({ access, upstreams }, stream, head);
           } catch (error) {
             refuseStream(stream, error);
           }

@@ -1,6 +1,7 @@
 // The agent's settings: one table, each with a flag, an environment name and a line of help. The only file here that reads the environment.
 import { hostname } from "node:os";
 import { parseCount, parseDuration, parseOneOf, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
+import { parseProxySettings, type ProxySettings } from "../shared/kit/dial.ts";
 import { LOG_LEVELS } from "../shared/kit/log.ts";
 
 const TABLE = {
@@ -41,6 +42,10 @@ export function readAgentSettings(argv: readonly string[]): { settings: AgentSet
 
 export function agentSettingsHelp(): string {
   return settingsHelp(TABLE);
+}
+
+export function proxyOf(settings: AgentSettings): ProxySettings {
+  return parseProxySettings({ httpProxy: settings.httpProxy, httpsProxy: settings.httpsProxy, noProxy: settings.noProxy });
 }
 
 /** This host's name as a DNS label. */

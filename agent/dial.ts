@@ -76,7 +76,7 @@ function upgrade(socket: TLSSocket, host: string, binding: "exporter" | "none"):
     ws.once("unexpected-response", (_request, response) => refuse(`it answered ${response.statusCode ?? "?"} to the WebSocket upgrade`));
     ws.once("open", () => {
       ws.removeAllListeners("error");
-      resolve(new FrameSocket(ws, socket, binding));
+      resolve(new FrameSocket(ws, socket, "agent", binding));
     });
   });
 }

@@ -5,9 +5,8 @@ import { armCrashPoint, parseCrashPlan } from "../shared/kit/crash.ts";
 import { asFault, Fault, faultText } from "../shared/kit/errors.ts";
 import { matchCode } from "../shared/kit/keys.ts";
 import { createLogger, silentLog, type Logger } from "../shared/kit/log.ts";
-import { Agent } from "./agent.ts";
-import { openCluster, proxyOf } from "./cluster.ts";
-import { agentSettingsHelp, readAgentSettings, type AgentSettings } from "./config.ts";
+import { Agent, clusterOf } from "./agent.ts";
+import { agentSettingsHelp, proxyOf, readAgentSettings, type AgentSettings } from "./config.ts";
 import { checkCluster, checkDisk, checkLines, checkRelay, verdict, type Check } from "./doctor.ts";
 import { askToJoin, findJoinToken, prepareJoin } from "./enrol.ts";
 import { hasIdentity, openAgentFolder, recordOf, type AgentFolder, type RelayRecord } from "./folder.ts";
@@ -118,7 +117,7 @@ async function allChecks(settings: AgentSettings, folder: AgentFolder, relay: Re
 
 async function clusterChecks(settings: AgentSettings, signal: AbortSignal): Promise<Check[]> {
   try {
-    const cluster = await openCluster(settings);
+    const cluster = await clusterOf(settings);
     try {
       return await checkCluster(cluster.access, cluster.pool, signal);
     } finally {

@@ -14,7 +14,7 @@ import { H1Exchange } from "../relay/kube/h1-exchange.ts";
 import { statusAnswer } from "../relay/kube/status-body.ts";
 
 type Kind = "library" | "own" | "h2";
-type Played = Required<Pick<StreamSink, "onHead" | "onData" | "onEnd" | "onFail">>;
+type Played = Required<Pick<StreamSink, "onHead" | "onOctets" | "onEnd" | "onFail">>;
 
 const servers: (Server | Http2Server | TcpServer)[] = [];
 afterEach(() => {
@@ -87,7 +87,7 @@ for (const [kind, ask] of [["library", getH1], ["own", getH1], ["h2", getH2]] as
   test(`${kind}: head, several chunks and the end in one turn arrive whole`, async () => {
     const port = await serve(kind, (exchange) => {
       exchange.onHead({ status: 200, headers: ["content-type", "text/plain"] });
-      for (const chunk of chunks) exchange.onData(Buffer.from(chunk));
+      for (const chunk of chunks) exchange.onOctets(Buffer.from(chunk));
       exchange.onEnd();
     });
     expect(await ask(port)).toEqual({ status: 200, body: whole, isComplete: true });
@@ -96,10 +96,10 @@ for (const [kind, ask] of [["library", getH1], ["own", getH1], ["h2", getH2]] as
   test(`${kind}: chunks in turns of their own arrive whole`, async () => {
     const port = await serve(kind, (exchange) => {
       exchange.onHead({ status: 200, headers: [] });
-      exchange.onData(Buffer.from(chunks[0]!));
+      exchange.onOctets(Buffer.from(chunks[0]!));
       setImmediate(() => {
-        exchange.onData(Buffer.from(chunks[1]!));
-        exchange.onData(Buffer.from(chunks[2]!));
+        exchange.onOctets(Buffer.from(chunks[1]!));
+        exchange.onOctets(Buffer.from(chunks[2]!));
         exchange.onEnd();
       });
     });
@@ -109,7 +109,7 @@ for (const [kind, ask] of [["library", getH1], ["own", getH1], ["h2", getH2]] as
   test(`${kind}: a stream that fails in the middle of an event is no clean end`, async () => {
     const port = await serve(kind, (exchange) => {
       exchange.onHead({ status: 200, headers: [] });
-      exchange.onData(Buffer.from('{"half":'));
+      exchange.onOctets(Buffer.from('{"half":'));
       setTimeout(() => exchange.onFail(new Fault("LINK_LOST", { what: "cut" }), "unspecified"), 20);
     });
     expect((await ask(port)).isComplete).toBe(false);
@@ -118,7 +118,7 @@ for (const [kind, ask] of [["library", getH1], ["own", getH1], ["h2", getH2]] as
   test(`${kind}: a watch that fails between two events ends cleanly`, async () => {
     const port = await serve(kind, (exchange) => {
       exchange.onHead({ status: 200, headers: [] });
-      exchange.onData(Buffer.from("{}\n"));
+      exchange.onOctets(Buffer.from("{}\n"));
       setTimeout(() => exchange.onFail(new Fault("LINK_LOST", { what: "cut" }), "unspecified"), 20);
     });
     expect(await ask(port)).toEqual({ status: 200, body: "{}\n", isComplete: true });
@@ -136,7 +136,7 @@ for (const [kind, ask] of [["library", getH1], ["own", getH1], ["h2", getH2]] as
     const port = await serve(kind, (exchange, seen) => {
       calls = seen;
       exchange.onHead({ status: 200, headers: [] });
-      exchange.onData(Buffer.from("x\n"));
+      exchange.onOctets(Buffer.from("x\n"));
     });
     const gone = new Promise<void>((resolve) => {
       const look = setInterval(() => {

@@ -1,7 +1,6 @@
 // The agent's requests to an API server that behaves badly, over real TCP: what an answer is, when it is broken, and what may be sent again. The stream is a
 // stand-in that writes down what it is told; the real one is tested with the link.
-import { createServer, type AddressInfo, type Server, type Socket } from "node:net";
-import { connect } from "node:net";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";
 import type { KubeAccess } from "../agent/kube/access.ts";
 import { serveKubeRequest } from "../agent/kube/exchange.ts";
@@ -72,8 +71,8 @@ function ask(on: Api, port: number, request: Partial<RequestHead>, hasEnded: boo
     reset: (code: string, fault?: Fault) => ((told.reset = { code, fault }), settle(told)),
     take: (octets: number) => (told.taken += octets),
   } as unknown as LinkStream;
-  const head: RequestHead = { flags: { interactive: false, upgrade: false }, method: "GET", target: "/api", operator: "ann", tier: "admin", requestId: "r-1", source: "", headers: ["accept", "*/*"], ...request };
-  serveKubeRequest({ access, upstreams: on.pool }, stream, head, hasEnded);
+  const head: RequestHead = { flags: { interactive: false, upgrade: false, ends: hasEnded }, method: "GET", target: "/api", operator: "ann", tier: "admin", requestId: "r-1", source: "", headers: ["accept", "*/*"], ...request };
+  serveKubeRequest({ access, upstreams: on.pool }, stream, head);
   return told;
 }
 
@@ -147,15 +146,17 @@ test("a refused token is read anew and the request sent once more, once", async 
   expect((await on.ask().ended).body).toBe("yes");
   const stuck = await api((text, socket) => whenWhole(text, () => socket.write("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")));
   const told = await stuck.ask().ended;
-  expect([told.head?.status, told.body, stuck.refreshes]).toEqual([401, "no", 1]);
+  expect([told.head, told.reset?.fault?.code, stuck.refreshes]).toEqual([null, "API_SERVER_AUTH", 1]);
+  const application = await stuck.ask({ target: "/api/v1/namespaces/a/services/b/proxy/login" }).ended;
+  expect([application.head?.status, application.body]).toEqual([401, "no"]);
 });
 
 test("an upload goes out by its length or in chunks, and its credit comes back", async () => {
   for (const [headers, expected] of [[["content-length", "6"], "\r\n\r\nabcdef"], [[], "\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n"]] as const) {
     const on = await api((text, socket) => void (text.endsWith(expected) && socket.write(answer("ok"))));
     const told = on.ask({ method: "POST", headers }, false);
-    told.sink.onData(Buffer.from("abc"));
-    told.sink.onData(Buffer.from("def"));
+    told.sink.onOctets(Buffer.from("abc"));
+    told.sink.onOctets(Buffer.from("def"));
     told.sink.onEnd();
     expect((await told.ended).body).toBe("ok");
     expect(told.taken).toBe(6);
@@ -167,7 +168,7 @@ test("an upload that is shorter or longer than it promised never looks complete"
     let ended = false;
     const on = await api((_text, socket) => void socket.on("close", () => (ended = true)));
     const told = on.ask({ method: "POST", headers: ["content-length", "6"] }, false);
-    told.sink.onData(Buffer.from(sent));
+    told.sink.onOctets(Buffer.from(sent));
     told.sink.onEnd();
     expect((await told.ended).reset?.fault?.code).toBe("HEADER_REFUSED");
     expect(ended || on.sockets.every((socket) => !socket.destroyed)).toBe(true);
@@ -177,7 +178,7 @@ test("an upload that is shorter or longer than it promised never looks complete"
 test("an early answer stops the upload and the socket is not used again", async () => {
   const on = await api((text, socket) => whenWhole(text, () => socket.write("HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")));
   const told = on.ask({ method: "POST", headers: ["content-length", "1000"] }, false);
-  told.sink.onData(Buffer.from("abc"));
+  told.sink.onOctets(Buffer.from("abc"));
   await told.ended;
   expect([told.head?.status, told.stop]).toEqual([413, "unreadable"]);
   await on.ask().ended;

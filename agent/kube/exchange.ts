@@ -2,6 +2,7 @@
 // answer that breaks off never looks complete at the relay. One retry on a fresh socket when a kept one was already dead, one after a refused token: both
 // only for requests without a body that change nothing.
 import { Fault } from "../../shared/kit/errors.ts";
+import { keepable } from "../../shared/link/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
 import { forwardedResponseHeaders } from "../../shared/rules/headers.ts";
 import type { RequestHead, ResponseHead } from "../../shared/wire/message.ts";
@@ -18,9 +19,9 @@ export interface ExchangePorts {
 const CRLF = Buffer.from("\r\n");
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
-/** Serves one stream that is not an upgrade. `hasEnded`: no body follows. Faults: POLICY_REFUSED, PATH_REFUSED. */
-export function serveKubeRequest(ports: ExchangePorts, stream: LinkStream, head: RequestHead, hasEnded: boolean): void {
-  const exchange = new UpstreamExchange(ports, stream, head, judgeRequest(head), !hasEnded);
+/** Serves one stream that is not an upgrade. Faults: POLICY_REFUSED, PATH_REFUSED. */
+export function serveKubeRequest(ports: ExchangePorts, stream: LinkStream, head: RequestHead): void {
+  const exchange = new UpstreamExchange(ports, stream, head, judgeRequest(head), !head.flags.ends);
   stream.sink = exchange;
   exchange.dispatch(ports.upstreams.takeIdle());
 }
@@ -69,6 +70,7 @@ class UpstreamExchange implements StreamSink, UpstreamSink {
       const { text, bodyOctets } = upstreamHead(this.#ports.access, this.#head, this.#as, this.#hasBody);
       this.#socket = socket;
       this.#bodyLeft = bodyOctets;
+      if (this.#hasBody) socket.cork(); // head and first octets of the body leave together
       socket.begin(this, this.#head.method, text, this.#hasBody);
     } catch (error) {
       socket.destroy();
@@ -76,11 +78,12 @@ class UpstreamExchange implements StreamSink, UpstreamSink {
     }
     for (const chunk of this.#early.splice(0)) this.#send(socket, chunk);
     if (this.#hasEnded) this.onEnd();
+    if (this.#hasBody) process.nextTick(() => socket.uncork());
   }
 
   // --- what the relay says
-  onData(chunk: Uint8Array): void {
-    if (this.#socket === null) this.#early.push(chunk);
+  onOctets(chunk: Uint8Array): void {
+    if (this.#socket === null) this.#early.push(keepable(chunk));
     else this.#send(this.#socket, chunk);
   }
 
@@ -89,12 +92,12 @@ class UpstreamExchange implements StreamSink, UpstreamSink {
     if (this.#bodyLeft === null) {
       socket.cork();
       socket.write(Buffer.from(`${chunk.length.toString(16)}\r\n`, "latin1"));
-      socket.write(chunk);
+      socket.write(keepable(chunk));
     } else {
       this.#bodyLeft -= chunk.length;
       if (this.#bodyLeft < 0) return this.#refuse(new Fault("HEADER_REFUSED", { what: "the request's body is longer than it promised" }));
     }
-    const hasRoom = socket.write(this.#bodyLeft === null ? CRLF : chunk);
+    const hasRoom = socket.write(this.#bodyLeft === null ? CRLF : keepable(chunk));
     if (this.#bodyLeft === null) socket.uncork();
     if (hasRoom) this.#stream.take(chunk.length);
     else this.#heldOctets += chunk.length;
@@ -131,6 +134,10 @@ class UpstreamExchange implements StreamSink, UpstreamSink {
       void this.#ports.access.refresh().then(() => (this.#isOver ? undefined : this.dispatch(this.#ports.upstreams.takeIdle())));
       return;
     }
+    // kubectl would blame its own token for a refusal that is ours. What an application behind a proxy subresource refuses is its own to say.
+    if (status === 401 && !this.#head.target.includes("/proxy")) {
+      return this.#fail(new Fault("API_SERVER_AUTH", { what: "the cluster's API server refuses the agent's credentials", why: "it answered 401, also after they were read anew", hint: "at the site: bowline agent doctor" }));
+    }
     this.#hasHead = true;
     this.#stream.respond({ status, headers: forwardedResponseHeaders(headers) });
   }
@@ -141,6 +148,7 @@ class UpstreamExchange implements StreamSink, UpstreamSink {
 
   onAnswered(): void {
     this.#isOver = true;
+    this.onDrain();
     this.#stream.finish();
     // The API server answered before it had the whole body (413, 403): the relay need not send the rest.
     if (this.#hasBody && !this.#hasEnded) this.#stream.stop("unreadable");

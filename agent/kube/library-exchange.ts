@@ -34,10 +34,10 @@ export interface ProxyPorts {
   readonly pool: Pool;
 }
 
-/** Serves one stream that is not an upgrade. `hasEnded`: no body follows. */
-export function serveThroughLibrary(ports: ProxyPorts, stream: LinkStream, head: RequestHead, hasEnded: boolean): void {
+/** Serves one stream that is not an upgrade. */
+export function serveThroughLibrary(ports: ProxyPorts, stream: LinkStream, head: RequestHead): void {
   const as = judgeRequest(head);
-  const exchange = new UpstreamExchange(ports, stream, head, as, hasEnded);
+  const exchange = new UpstreamExchange(ports, stream, head, as, head.flags.ends);
   stream.sink = exchange;
   exchange.dispatch();
 }
@@ -72,7 +72,7 @@ class UpstreamExchange implements StreamSink, Dispatcher.DispatchHandler {
   }
 
   // --- what the relay says
-  onData(chunk: Uint8Array): void {
+  onOctets(chunk: Uint8Array): void {
     if (this.#body === null) return this.#stream.take(chunk.length);
     this.#body.offer(chunk);
   }

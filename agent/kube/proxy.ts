@@ -12,7 +12,7 @@ import { impersonationHeaders, type Impersonation } from "./policy.ts";
 
 /** The request's headers as they go to the API server: what may cross, then ours, identity last. */
 export function upstreamHeaders(access: KubeAccess, head: RequestHead, as: Impersonation): string[] {
-  return [...forwardedRequestHeaders(head.headers), ...ownHeaders(access, head, as)];
+  return [...forwardedRequestHeaders(head.headers, head.flags.upgrade), ...ownHeaders(access, head, as)];
 }
 
 function ownHeaders(access: KubeAccess, head: RequestHead, as: Impersonation): string[] {

@@ -5,6 +5,7 @@ import { request as httpRequest, type IncomingMessage, type ClientRequest } from
 import type { Socket } from "node:net";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
 import { forwardedResponseHeaders } from "../../shared/rules/headers.ts";
+import { keepable } from "../../shared/link/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
 import type { RequestHead } from "../../shared/wire/message.ts";
 import { headBytesMax } from "../../shared/wire/limits.ts";
@@ -20,6 +21,8 @@ export interface UpgradePorts {
 
 export function serveKubeUpgrade(ports: UpgradePorts, stream: LinkStream, head: RequestHead): void {
   const headers = upstreamHeaders(ports.access, head, judgeRequest(head));
+  // Node would send a POST without a length in chunks, and an upgrade has no body.
+  if (head.method !== "GET" && !headers.includes("content-length")) headers.push("content-length", "0");
   headers.push("connection", "Upgrade");
   const bridge = new UpstreamBridge(ports, stream);
   stream.sink = bridge;
@@ -99,9 +102,9 @@ class UpstreamBridge implements StreamSink {
     answer.on("close", () => this.#request?.destroy());
   }
 
-  onData(chunk: Uint8Array): void {
+  onOctets(chunk: Uint8Array): void {
     if (this.#socket === null || this.#socket.writableEnded) return this.#stream.take(chunk.length); // nothing may come before the 101
-    if (this.#socket.write(chunk)) this.#stream.take(chunk.length);
+    if (this.#socket.write(keepable(chunk))) this.#stream.take(chunk.length);
     else this.#heldOctets += chunk.length;
   }
 

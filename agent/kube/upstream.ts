@@ -41,7 +41,7 @@ export class UpstreamSocket {
     this.#socket = socket;
     this.#onFree = onFree;
     socket.setTimeout(0);
-    socket.on("data", this.#onData);
+    socket.on("data", this.#onOctets);
     socket.on("drain", () => this.#sink?.onDrain());
     socket.on("error", (error) => (this.#error = error));
     socket.on("end", () => this.#onEnd());
@@ -90,7 +90,7 @@ export class UpstreamSocket {
     this.#socket.destroy();
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  readonly #onOctets = (chunk: Buffer): void => {
     try {
       this.#read(chunk);
     } catch (error) {

@@ -85,7 +85,7 @@ export class Acceptor {
 
   async #shake(ws: WebSocket, tls: TLSSocket): Promise<void> {
     const { store, identity, clock, log, binding, onLinked } = this.#options;
-    const socket = new FrameSocket(ws, tls, binding);
+    const socket = new FrameSocket(ws, tls, "relay", binding);
     let admitted: Admitted | null = null;
     try {
       const { claim } = await relayHandshake(socket, {

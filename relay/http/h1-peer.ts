@@ -123,7 +123,7 @@ export class H1Peer {
     this.#budget = budget;
     this.remoteAddress = socket.remoteAddress ?? "";
     this.#waitsSinceMs = performance.now();
-    socket.on("data", this.#onData);
+    socket.on("data", this.#onOctets);
     socket.on("drain", this.#onDrain);
     socket.on("end", this.#onEnd);
     socket.on("close", this.#onClose);
@@ -137,13 +137,13 @@ export class H1Peer {
   /** A head that does not come to its end: told, and over. */
   refuse(fault: Fault): void {
     this.#releaseBudget();
-    this.socket.off("data", this.#onData);
+    this.socket.off("data", this.#onOctets);
     this.socket.end(this.#handlers.refusal(fault));
     this.socket.resume();
     this.#lingerThenDestroy();
   }
 
-  readonly #onData = (chunk: Buffer): void => {
+  readonly #onOctets = (chunk: Buffer): void => {
     if (this.#body !== null && this.#sink !== null && this.#ahead === null) return this.#feedBody(chunk);
     if (this.#ahead !== null) chunk = Buffer.concat([this.#ahead, chunk]);
     if (this.current === null) return this.#readHead(chunk);
@@ -197,7 +197,7 @@ export class H1Peer {
 
   #handOver(octets: Buffer): void {
     const { socket } = this;
-    socket.off("data", this.#onData);
+    socket.off("data", this.#onOctets);
     socket.off("drain", this.#onDrain);
     socket.off("end", this.#onEnd);
     socket.off("close", this.#onClose);
@@ -224,8 +224,8 @@ export class H1Peer {
     const ahead = this.#ahead;
     if (ahead === null) return;
     this.#ahead = null;
-    this.#feedBody(ahead);
     this.socket.resume();
+    this.#feedBody(ahead);
   }
 
   #feedBody(octets: Buffer): void {
@@ -259,10 +259,13 @@ export class H1Peer {
     this.#sink = null;
     if (this.#linger !== null) clearTimeout(this.#linger);
     this.#linger = null;
-    if (wantsClose) return void this.socket.end();
+    this.socket.resume(); // the request that is over may have paused it
+    if (wantsClose) {
+      this.socket.end();
+      return this.#lingerThenDestroy();
+    }
     this.#waitsSinceMs = performance.now();
     if (this.#ahead === null) return;
-    this.socket.resume();
     process.nextTick(() => {
       if (!this.socket.destroyed && this.current === null && this.#ahead !== null) this.#readHead(this.#ahead);
     });

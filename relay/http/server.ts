@@ -6,8 +6,10 @@ import type { AddressInfo, Socket } from "node:net";
 import { createServer as createTls, type Server as TlsServer, type TLSSocket } from "node:tls";
 import { Fault } from "../../shared/kit/errors.ts";
 import { HeadBudget } from "./head-budget.ts";
-import { h1HeadBytesMax, H1Peer, type H1Request } from "./h1-peer.ts";
+import { H1Peer, type H1Request } from "./h1-peer.ts";
 
+/** Upgrades come through Node's server: a 20 KB exec command line is a 60 KB head, and targets end at 256 KiB. */
+const libraryHeadBytesMax = 524_288;
 /** Node's own bound is 16 KiB: a 20 KB exec command line would fail. */
 const h2HeadBytesMax = 65_536;
 /** Go keeps idle sockets for 90 s: ours must outlive them, or a request meets a closing socket. */
@@ -59,7 +61,9 @@ export class RelayServer {
   constructor(options: Pick<ServerOptions, "cert" | "key" | "codec">, handlers: ServerHandlers) {
     this.#handlers = handlers;
     this.#codec = options.codec;
-    this.#h1 = createHttp1({ maxHeaderSize: h1HeadBytesMax, keepAliveTimeout: keepAliveMs, headersTimeout: headersMs, requestTimeout: 0, requireHostHeader: false, noDelay: true, insecureHTTPParser: false });
+    this.#h1 = createHttp1({ maxHeaderSize: libraryHeadBytesMax, keepAliveTimeout: keepAliveMs, headersTimeout: headersMs, requestTimeout: 0, requireHostHeader: false, noDelay: true, insecureHTTPParser: false });
+    // Node begins to watch for slow heads when a server listens; this one is only ever handed sockets.
+    this.#h1.emit("listening");
     this.#h1.timeout = 0;
     this.#h1.maxRequestsPerSocket = 0;
     this.#h1.on("request", (request, response) => handlers.onRequest(request, response));
@@ -81,6 +85,14 @@ export class RelayServer {
       this.#h2Peers.add(peer);
       peer.setLocalWindowSize(4 * h2StreamWindowBytes);
       peer.on("close", () => this.#h2Peers.delete(peer));
+      let open = 0;
+      peer.on("stream", (stream) => {
+        open += 1;
+        stream.once("close", () => (open -= 1));
+      });
+      peer.setTimeout(keepAliveMs, () => {
+        if (open === 0) peer.close();
+      });
       peer.on("error", () => {});
     });
     this.#tls = createTls({ cert: options.cert, key: options.key, ALPNProtocols: ["h2", "http/1.1"], minVersion: "TLSv1.2", handshakeTimeout: tlsHandshakeMs });
@@ -125,6 +137,7 @@ export class RelayServer {
       const waiting = peer.waiting(nowMs);
       if (waiting === null) continue;
       if (waiting.hasPart && waiting.forMs > headersMs) peer.refuse(new Fault("HEAD_MALFORMED", { what: "the request head does not come to its end", why: `it has taken over ${headersMs / 1000} s` }));
+      else if (peer.socket.writableEnded) peer.socket.destroy(); // it was told a sweep ago and does not go
       else if (!waiting.hasPart && waiting.forMs > keepAliveMs) peer.socket.end();
     }
   }

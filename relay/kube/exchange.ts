@@ -4,9 +4,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants as h2, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { Fault } from "../../shared/kit/errors.ts";
 import { forwardedResponseHeaders } from "../../shared/rules/headers.ts";
+import { keepable } from "../../shared/link/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
 import type { CodeName } from "../../shared/wire/codes.ts";
 import type { ResponseHead } from "../../shared/wire/message.ts";
+import { responseLength } from "./response-length.ts";
 import { answerFault, type AnyResponse } from "./status-body.ts";
 
 /** After an early answer (413 while the client still sends) the client gets this long (ms) to read it before its socket goes. */
@@ -52,16 +54,19 @@ export class Exchange implements StreamSink {
 
   onHead(head: ResponseHead): void {
     const response = this.#response;
+    responseLength(head);
     const flat = forwardedResponseHeaders(head.headers);
     if (response.destroyed) return;
+    // Node then throws where more or fewer octets come than the head said; the link ends this stream for it, and the client's socket with it.
+    if (!("stream" in response)) response.strictContentLength = true;
     this.#cork();
     if ("stream" in response) (response as unknown as Http2ServerResponse).writeHead(head.status, asObject(flat));
     else response.writeHead(head.status, flat);
   }
 
-  onData(chunk: Uint8Array): void {
+  onOctets(chunk: Uint8Array): void {
     this.#lastOctet = chunk[chunk.length - 1] ?? this.#lastOctet;
-    if (this.#response.write(chunk)) this.#stream.take(chunk.length);
+    if (this.#response.write(keepable(chunk))) this.#stream.take(chunk.length);
     else this.#heldOctets += chunk.length;
   }
 
@@ -84,14 +89,14 @@ export class Exchange implements StreamSink {
     this.#request.resume();
   }
 
-  onFail(fault: Fault, _code: CodeName): void {
+  onFail(fault: Fault, code: CodeName): void {
     const response = this.#response;
     if (!response.headersSent) {
       answerFault(response, fault);
       if (!this.#request.complete) this.#linger();
       return;
     }
-    if (this.#isWatch && this.#lastOctet === newline) return void response.end();
+    if (this.#isWatch && this.#lastOctet === newline && code !== "bug") return void response.end();
     // A clean end would make a cut list or log look complete.
     if ("stream" in response) (response as unknown as Http2ServerResponse).stream.close(h2.NGHTTP2_INTERNAL_ERROR);
     else response.destroy();
@@ -143,7 +148,8 @@ export class Exchange implements StreamSink {
   }
 }
 
-function hasBody(request: IncomingMessage | Http2ServerRequest): boolean {
+/** A body follows, or may: RFC 9112 section 6.3, RFC 9113 section 8.1. */
+export function hasBody(request: IncomingMessage | Http2ServerRequest): boolean {
   if ("stream" in request) return !request.stream.endAfterHeaders;
   const length = request.headers["content-length"];
   return request.headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");

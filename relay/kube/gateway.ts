@@ -9,7 +9,7 @@ import { findSiteTarget, requireHonestTarget } from "../../shared/rules/target.t
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
 import type { HeaderBlock } from "../../shared/wire/http-head.ts";
 import { encodePairs, type RequestHead } from "../../shared/wire/message.ts";
-import { Exchange } from "./exchange.ts";
+import { Exchange, hasBody } from "./exchange.ts";
 import { H1Exchange, type H1Port } from "./h1-exchange.ts";
 import { answerFault, statusAnswer, type AnyResponse } from "./status-body.ts";
 
@@ -37,8 +37,10 @@ export interface RequestFacts {
   readonly url: string;
   readonly source: string;
   readonly authorization: string | null;
+  /** A body follows, or may. */
+  readonly hasBody: boolean;
   /** What of its headers crosses the link. Faults: HEADER_REFUSED, IMPERSONATION_REFUSED; asked after the operator is known. */
-  readonly headers: () => ForwardedHeaders;
+  readonly headers: (isUpgrade: boolean) => ForwardedHeaders;
 }
 
 export interface ForwardedHeaders {
@@ -65,7 +67,7 @@ export function handleKubeRequest(ports: GatewayPorts, request: AnyRequest, resp
 
 /** The same for a request that our own HTTP/1.1 codec read. */
 export function handleH1Request(ports: GatewayPorts, port: H1Port): void {
-  answer(ports, () => ({ method: port.method, url: port.url, source: port.remoteAddress, authorization: findHeader(port.block.pairs, "authorization"), headers: () => headersOfBlock(port.block) }), {
+  answer(ports, () => ({ method: port.method, url: port.url, source: port.remoteAddress, hasBody: port.hasBody, authorization: findHeader(port.block.pairs, "authorization"), headers: () => headersOfBlock(port.block) }), {
     begin: (open, head) => {
       if (port.isGone) return;
       const exchange = new H1Exchange(port, isWatch(head));
@@ -103,7 +105,7 @@ function proceed(ports: GatewayPorts, facts: RequestFacts, operator: OperatorIde
 }
 
 export function factsOf(request: AnyRequest): RequestFacts {
-  return { method: request.method ?? "GET", url: request.url ?? "", source: request.socket.remoteAddress ?? "", authorization: request.headers.authorization ?? null, headers: () => ({ pairs: judged(request.rawHeaders) }) };
+  return { method: request.method ?? "GET", url: request.url ?? "", source: request.socket.remoteAddress ?? "", hasBody: hasBody(request), authorization: request.headers.authorization ?? null, headers: (isUpgrade) => ({ pairs: judged(request.rawHeaders, isUpgrade) }) };
 }
 
 /** Blocks are the same object while a client sends the same lines, so each is judged once. */
@@ -112,18 +114,18 @@ const blocks = new WeakMap<HeaderBlock, ForwardedHeaders>();
 function headersOfBlock(block: HeaderBlock): ForwardedHeaders {
   let headers = blocks.get(block);
   if (headers === undefined) {
-    const pairs = judged(block.pairs);
+    const pairs = judged(block.pairs, false);
     headers = { pairs, encoded: encodePairs(pairs) };
     blocks.set(block, headers);
   }
   return headers;
 }
 
-function judged(flat: readonly string[]): readonly string[] {
+function judged(flat: readonly string[], isUpgrade: boolean): readonly string[] {
   if (asksImpersonation(flat)) {
     throw new Fault("IMPERSONATION_REFUSED", { what: "acting as somebody else (--as) is not granted", why: "this relay has one tier of operators, and each acts as itself", hint: "run the command without --as" });
   }
-  return forwardedRequestHeaders(flat);
+  return forwardedRequestHeaders(flat, isUpgrade);
 }
 
 /** The site and the head of the stream that this request becomes; shared with upgrades. */
@@ -131,9 +133,9 @@ export function readRequest(ports: GatewayPorts, facts: RequestFacts, operator: 
   const address = findSiteTarget(facts.url);
   if (address === null) throw new Fault("NOT_FOUND", { what: "there is nothing at this address", hint: "clusters are at /k8s/<site>/" });
   requireHonestTarget(address.target);
-  const { pairs, encoded } = facts.headers();
+  const { pairs, encoded } = facts.headers(isUpgrade);
   const head: RequestHead = {
-    flags: { interactive: isUpgrade || isInteractive(facts.method, address.target), upgrade: isUpgrade },
+    flags: { interactive: isUpgrade || isInteractive(facts.method, address.target), upgrade: isUpgrade, ends: !isUpgrade && !facts.hasBody },
     method: facts.method,
     target: address.target,
     operator: operator.name,

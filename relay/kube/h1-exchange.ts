@@ -2,13 +2,15 @@
 // what the socket has not taken keeps the stream's credit, a full stream pauses the socket. Refuses an answer whose length is not what its head said: it never
 // looks complete. Made by gateway.ts; the library's requests (h2, and h1 when asked for) have exchange.ts.
 import { STATUS_CODES } from "node:http";
-import { Fault } from "../../shared/kit/errors.ts";
+import type { Fault } from "../../shared/kit/errors.ts";
+import { keepable } from "../../shared/link/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
 import { forwardedResponseHeaders } from "../../shared/rules/headers.ts";
 import { responseFraming } from "../../shared/wire/http-body.ts";
 import { headerLines } from "../../shared/wire/http-head.ts";
 import type { HeaderBlock } from "../../shared/wire/http-head.ts";
 import type { ResponseHead } from "../../shared/wire/message.ts";
+import { responseLength } from "./response-length.ts";
 import { statusAnswer } from "./status-body.ts";
 
 /** Parts that together stay below this many octets are copied into one write: cheaper than a write each. */
@@ -105,7 +107,7 @@ export class H1Exchange implements StreamSink {
     this.#put(Buffer.from(text, "latin1"));
   }
 
-  onData(chunk: Uint8Array): void {
+  onOctets(chunk: Uint8Array): void {
     this.#left -= chunk.length;
     if (this.#left < 0) return this.#breakOff();
     this.#lastOctet = chunk[chunk.length - 1] ?? this.#lastOctet;
@@ -177,7 +179,7 @@ export class H1Exchange implements StreamSink {
       else this.#heldOctets += octets;
     }
     if (!this.#isEnding) return;
-    if (this.#sendsBody) this.#stream.reset("cancelled"); // answered before the upload's end: nobody there reads the rest
+    this.#stream.reset("cancelled"); // answered before the upload's end: nobody there reads the rest. Nothing when both directions are complete
     this.#port.finish();
   }
 
@@ -186,34 +188,17 @@ export class H1Exchange implements StreamSink {
     const octets = this.#partOctets;
     this.#parts = [];
     this.#partOctets = 0;
-    if (parts.length === 1) return this.#port.send(parts[0]!);
+    if (parts.length === 1) return this.#port.send(keepable(parts[0]!));
     if (octets <= joinedBytesMax) return this.#port.send(joined(parts, octets));
     this.#port.cork();
     let hasRoom = true;
-    for (const part of parts) hasRoom = this.#port.send(part);
+    for (const part of parts) hasRoom = this.#port.send(keepable(part));
     this.#port.uncork();
     return hasRoom;
   }
 }
 
 const CRLF = Buffer.from("\r\n");
-
-/** Content-Length of an answer, or null. What comes from a site is a claim: a length that is none, or a 101 that nobody asked for, is refused. */
-function responseLength(head: ResponseHead): number | null {
-  let length: number | null = null;
-  for (let index = 0; index + 1 < head.headers.length; index += 2) {
-    if (head.headers[index] !== "content-length") continue;
-    const value = head.headers[index + 1]!;
-    if (length !== null || !/^\d{1,15}$/.test(value)) throw broken("its Content-Length is not one decimal number");
-    length = Number(value);
-  }
-  if (head.status < 200) throw broken(`it answered ${head.status} to a request that asked for no upgrade`);
-  return length;
-}
-
-function broken(why: string): Fault {
-  return new Fault("API_SERVER_BROKE", { what: "the site's answer is not valid HTTP", why });
-}
 
 function joined(parts: readonly Uint8Array[], octets: number): Buffer {
   const whole = Buffer.allocUnsafe(octets);

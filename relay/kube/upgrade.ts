@@ -6,6 +6,7 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
 import { findHeader, forwardedResponseHeaders } from "../../shared/rules/headers.ts";
+import { keepable } from "../../shared/link/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
 import type { ResponseHead } from "../../shared/wire/message.ts";
 import { factsOf, readRequest, type GatewayPorts } from "./gateway.ts";
@@ -104,8 +105,8 @@ class UpgradeBridge implements StreamSink {
     this.#socket.write(headText(head.status, flat));
   }
 
-  onData(chunk: Uint8Array): void {
-    if (this.#socket.write(chunk)) this.#stream.take(chunk.length);
+  onOctets(chunk: Uint8Array): void {
+    if (this.#socket.write(keepable(chunk))) this.#stream.take(chunk.length);
     else this.#heldOctets += chunk.length;
   }
 

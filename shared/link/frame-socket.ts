@@ -11,11 +11,12 @@ import { faultCodeOf } from "../wire/codes.ts";
 import { handshakeBytesMax, handshakeClaimBytesMax } from "../wire/limits.ts";
 import type { HandshakePort } from "./handshake.ts";
 import { faultFromReason } from "./reason.ts";
+import { writeWsHead, wsHeadBytes } from "./ws-head.ts";
 
 export const EXPORTER_LABEL = "EXPORTER-bowline-link-v1";
 const exporterBytes = 32;
-/** Messages that may wait between handshake and link: one letter credit never starts before HELD, streams may. */
-const backlogMessagesMax = 256;
+/** Octets that may wait between handshake and link. At the relay nobody has shown a key yet: one CLAIM. At the agent streams may follow WELCOME at once. */
+const backlogBytesMax = { relay: 131_072, agent: 4_194_304 } as const;
 /** After our close frame the peer has this long (ms) to answer before the socket is destroyed. */
 const closeGraceMs = 1_000;
 
@@ -41,22 +42,27 @@ export class FrameSocket implements HandshakePort {
   readonly ended: Promise<SocketEnd>;
   readonly #ws: WebSocket;
   readonly #tls: TLSSocket;
+  readonly #isMasked: boolean;
   #backlog: Buffer[] = [];
+  #backlogOctets = 0;
+  /** The last memory that `allocate` gave, head and message. */
+  #whole = NOTHING;
+  #message: Uint8Array = NOTHING;
   #take: ((message: Buffer) => void) | null = null;
   #end: SocketEnd | null = null;
   #error: Error | null = null;
   #onEnd: (() => void) | null = null;
 
-  constructor(ws: WebSocket, tls: TLSSocket, binding: "exporter" | "none") {
+  constructor(ws: WebSocket, tls: TLSSocket, role: "relay" | "agent", binding: "exporter" | "none") {
     this.#ws = ws;
     this.#tls = tls;
+    this.#isMasked = role === "agent";
     this.exporter = binding === "none" ? new Uint8Array(exporterBytes) : tls.exportKeyingMaterial(exporterBytes, EXPORTER_LABEL, Buffer.alloc(0));
     ws.binaryType = "nodebuffer";
     ws.on("message", (message, isBinary) => {
       if (!isBinary) return void ws.close(1003, "binary messages only");
       if (this.#take) this.#take(message as Buffer);
-      else if (this.#backlog.length < backlogMessagesMax) this.#backlog.push(message as Buffer);
-      else ws.terminate();
+      else this.#keep(message as Buffer, backlogBytesMax[role]);
     });
     ws.on("error", (error) => (this.#error = error));
     // ws keeps what went wrong below it to itself, and a reset would read "closed with code 1006".
@@ -70,8 +76,14 @@ export class FrameSocket implements HandshakePort {
     });
   }
 
+  #keep(message: Buffer, octetsMax: number): void {
+    this.#backlogOctets += message.length;
+    if (this.#backlogOctets > octetsMax) return this.#ws.terminate();
+    this.#backlog.push(message);
+  }
+
   get bufferedOctets(): number {
-    return this.#ws.bufferedAmount;
+    return this.#tls.writableLength;
   }
 
   get octetsRead(): number {
@@ -86,16 +98,20 @@ export class FrameSocket implements HandshakePort {
     this.sendMessage(encodeFrame(type, 0, payload));
   }
 
+  /** Memory for the next message, with room for its WebSocket head in front: `sendMessage` of it is one write. */
+  allocate(octets: number): Uint8Array {
+    const headBytes = wsHeadBytes(octets, this.#isMasked);
+    this.#whole = Buffer.allocUnsafe(headBytes + octets);
+    writeWsHead(this.#whole, octets, this.#isMasked);
+    this.#message = this.#whole.subarray(headBytes);
+    return this.#message;
+  }
+
   sendMessage(message: Uint8Array): void {
-    if (this.#ws.readyState === this.#ws.OPEN) this.#ws.send(message, sendOptions);
-  }
-
-  cork(): void {
-    this.#tls.cork();
-  }
-
-  uncork(): void {
-    this.#tls.uncork();
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    if (message === this.#message) this.#tls.write(this.#whole);
+    else this.#ws.send(message, sendOptions);
+    this.#whole = this.#message = NOTHING;
   }
 
   onDrain(wake: () => void): void {
@@ -120,7 +136,10 @@ export class FrameSocket implements HandshakePort {
         }
       };
       const waiting = this.#backlog.shift();
-      if (waiting) return settle(waiting);
+      if (waiting) {
+        this.#backlogOctets -= waiting.length;
+        return settle(waiting);
+      }
       if (this.#end) return reject(lostInHandshake(this.#end));
       this.#take = settle;
       this.#onEnd = () => reject(lostInHandshake(this.#end!));
@@ -148,6 +167,7 @@ export class FrameSocket implements HandshakePort {
   }
 }
 
+const NOTHING = Buffer.alloc(0);
 const sendOptions = { binary: true, compress: false } as const;
 
 function handshakePayload(message: Uint8Array, type: FrameTypeName): Uint8Array {

@@ -11,7 +11,7 @@ import { reasonOf } from "./reason.ts";
 export interface StreamSink {
   onHead?(head: ResponseHead): void;
   /** The chunk is the sink's to keep; `stream.take(chunk.length)` when it is consumed. */
-  onData(chunk: Uint8Array): void;
+  onOctets(chunk: Uint8Array): void;
   onEnd(): void;
   /** The peer asks us to end our direction: nobody reads it any more. */
   onStop?(code: CodeName): void;
@@ -27,6 +27,7 @@ export class LinkStream {
   sink: StreamSink | null;
   readonly #link: Link;
   #isOver = false;
+  #hasFinished = false;
 
   constructor(link: Link, id: number, sink: StreamSink | null) {
     this.#link = link;
@@ -44,16 +45,17 @@ export class LinkStream {
     this.#link.poke();
   }
 
-  /** False: enough is waiting, go on at `onWritable`. After the stream's end the octets are dropped and it answers true. */
+  /** False: enough is waiting, go on at `onWritable`. After the end of the stream, or of our direction, the octets are dropped and it answers true. */
   write(chunk: Uint8Array): boolean {
-    if (this.#isOver || chunk.length === 0) return true;
+    if (this.#isOver || this.#hasFinished || chunk.length === 0) return true;
     const hasRoom = this.#link.mux.write(this.id, chunk);
     this.#link.poke();
     return hasRoom;
   }
 
   finish(): void {
-    if (this.#isOver) return;
+    if (this.#isOver || this.#hasFinished) return;
+    this.#hasFinished = true;
     this.#link.mux.finish(this.id);
     this.#link.poke();
   }
@@ -82,7 +84,7 @@ export class LinkStream {
   deliver(effect: Delivered): void {
     const sink = this.sink;
     if (this.#isOver || sink === null) return;
-    if (effect.kind === "data") sink.onData(effect.chunk);
+    if (effect.kind === "data") sink.onOctets(effect.chunk);
     else if (effect.kind === "head") sink.onHead?.(effect.head);
     else if (effect.kind === "end") sink.onEnd();
     else if (effect.kind === "stop") sink.onStop?.(effect.code);

@@ -1,82 +1,56 @@
 // One WebSocket joined to one mux: octets in become effects for the streams and the letters, what the mux wants to say leaves once per turn
 // of the event loop. Promises: every stream hears its end exactly once, with a Fault that says why; nothing is written from inside the read
 // path; tearing down never blocks the loop. Callers: agent/serve-link, relay/agents/serve-link. Wire: shared/PROTOCOL.md.
-import { asFault, Fault } from "../kit/errors.ts";
-import type { CancelTimer, Clock } from "../kit/clock.ts";
-import type { Logger } from "../kit/log.ts";
-import type { Random } from "../kit/random.ts";
+import { Fault } from "../kit/errors.ts";
+import type { CancelTimer } from "../kit/clock.ts";
 import { unreachable } from "../kit/assert.ts";
 import type { Effect } from "../mux/effects.ts";
 import { Mux } from "../mux/mux.ts";
-import type { LetterTotals } from "../mux/letters.ts";
 import { RatePacer } from "../mux/pacer.ts";
-import type { MuxRole } from "../mux/settings.ts";
 import { faultCodeOf, type CodeName } from "../wire/codes.ts";
 import type { Bye, RequestHead } from "../wire/message.ts";
 import { socketStuckBytes, socketStuckMs } from "../wire/limits.ts";
-import { endWhy, type FrameSocket } from "./frame-socket.ts";
+import { drainLookMs, drainMsDefault, StuckWatch, type Farewell } from "./drain.ts";
+import { endWhy } from "./frame-socket.ts";
 import { Hearing } from "./hearing.ts";
-import { LinkStream, type StreamSink } from "./link-stream.ts";
+import type { LinkStream, StreamSink } from "./link-stream.ts";
 import type { LetterPort, LetterSide } from "./letter-side.ts";
 import { faultFromReason, reasonOf } from "./reason.ts";
+import type { LinkEnd, LinkSettings } from "./settings.ts";
+import { StreamSet, type StreamHandler } from "./stream-set.ts";
 
 /** Messages put into the socket in one turn: 1 MiB at most before reads get their turn again. */
 const messagesPerTurn = 16;
-/** Streams told of the link's end in one turn. */
-const endsPerTurn = 64;
-/** Streams get this long (ms) to end by themselves after BYE, unless the caller says otherwise. */
-const drainMsDefault = 10_000;
-
-export interface LinkSettings {
-  readonly role: MuxRole;
-  readonly socket: FrameSocket;
-  readonly peerStartCredit: number;
-  readonly ownStartCredit: number;
-  readonly peerLetterCredit: LetterTotals;
-  readonly ownLetterCredit: LetterTotals;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-}
-
-export interface LinkEnd {
-  /** Why, in words for `site describe` and for every stream that was open. */
-  readonly fault: Fault;
-  /** The code in the BYE that ended it, if there was one, and the hint that came with it. */
-  readonly code: CodeName | null;
-  readonly saidBy: "us" | "peer" | "nobody";
-  readonly retryAfterMs: number;
-}
-
-export type StreamHandler = (stream: LinkStream, head: RequestHead, hasEnded: boolean) => void;
+/** Messages that an abort sends at most: what control waits, and BYE behind it. */
+const lastMessagesMax = 64;
 
 export class Link {
   readonly ended: Promise<LinkEnd>;
   readonly mux: Mux;
-  onStream: StreamHandler = (stream) => stream.reset("policy");
   /** Told of every letter event; set by whoever runs a courier on this link. */
   letters: LetterSide | null = null;
   onHeld: (payload: Uint8Array) => void = () => {};
   onRoundTrip: (ms: number, peerWallMs: number) => void = () => {};
   readonly #settings: LinkSettings;
-  readonly #streams = new Map<number, LinkStream>();
+  readonly #streams: StreamSet;
   #resolveEnd!: (end: LinkEnd) => void;
   #pumpAsked = false;
   #hasEnded = false;
-  #bye: { code: CodeName; saidBy: "us" | "peer"; retryAfterMs: number; fault: Fault } | null = null;
+  #bye: Farewell | null = null;
   #cancelTimer: CancelTimer = () => {};
   #timerAtMs = Infinity;
-  #drainBeforeMs = Infinity;
-  #stuck = { leftOctets: 0, sinceMs: 0 };
+  readonly #stuck: StuckWatch;
   #hearing: Hearing | null = null;
 
   constructor(settings: LinkSettings) {
     this.#settings = settings;
+    this.#streams = new StreamSet(this, settings.log);
     const now = settings.clock.monoMs();
     this.mux = new Mux(
       {
         role: settings.role,
-        allocate: (octets) => Buffer.allocUnsafe(octets),
+        allocate: (octets) => settings.socket.allocate(octets),
+        allocateRecord: (octets) => Buffer.allocUnsafe(octets),
         peerStartCredit: settings.peerStartCredit,
         ownStartCredit: settings.ownStartCredit,
         peerLetterCredit: settings.peerLetterCredit,
@@ -87,7 +61,7 @@ export class Link {
       },
       now,
     );
-    this.#stuck.sinceMs = now;
+    this.#stuck = new StuckWatch(now);
     this.ended = new Promise((resolve) => (this.#resolveEnd = resolve));
     const { socket } = settings;
     socket.onDrain(this.#pump);
@@ -104,7 +78,7 @@ export class Link {
       this.#drainEffects();
       this.poke();
     });
-    this.poke();
+    this.ping(); // the growth of the windows needs the round trip
   }
 
   /** The link as a courier sees it: whatever it puts in leaves at the end of the turn. */
@@ -129,6 +103,11 @@ export class Link {
     };
   }
 
+  /** Told of each stream that the relay opens. */
+  set onStream(handler: StreamHandler) {
+    this.#streams.onStream = handler;
+  }
+
   get hasEnded(): boolean {
     return this.#hasEnded;
   }
@@ -139,14 +118,13 @@ export class Link {
   }
 
   get openStreams(): number {
-    return this.#streams.size;
+    return this.mux.streams.size;
   }
 
   /** Relay only: opens a stream to the agent. Faults: TOO_MANY, DRAINING, LINK_LOST. */
   open(head: RequestHead, sink: StreamSink): LinkStream {
     if (this.#hasEnded) throw new Fault("LINK_LOST", { what: "the link has ended" });
-    const stream = new LinkStream(this, this.mux.open(head, this.#settings.clock.monoMs()), sink);
-    this.#streams.set(stream.id, stream);
+    const stream = this.#streams.add(this.mux.open(head, this.#settings.clock.monoMs()), sink);
     this.poke();
     return stream;
   }
@@ -159,9 +137,8 @@ export class Link {
 
   /** Something may want to leave: look at the end of this turn. */
   poke(): void {
-    if (this.#pumpAsked || this.#hasEnded) return;
+    if (!this.#pumpAsked && !this.#hasEnded) setImmediate(this.#pump);
     this.#pumpAsked = true;
-    setImmediate(this.#pump);
   }
 
   /**
@@ -169,11 +146,8 @@ export class Link {
    * `fault` is what the streams that are cut, and the peer, are told.
    */
   async shutdown(code: CodeName, fault: Fault, options: { retryAfterMs?: number; drainMs?: number } = {}): Promise<void> {
-    const retryAfterMs = options.retryAfterMs ?? 0;
     if (!this.#hasEnded && this.#bye === null) {
-      this.#bye = { code, saidBy: "us", retryAfterMs, fault };
-      this.mux.bye(code, { retryAfterMs, reason: reasonOf(fault) });
-      this.#drainBeforeMs = this.#settings.clock.monoMs() + (options.drainMs ?? drainMsDefault);
+      this.#sayBye(code, fault, options.retryAfterMs ?? 0, options.drainMs ?? drainMsDefault);
       this.poke();
       this.#arm();
     }
@@ -184,17 +158,22 @@ export class Link {
   /** Ends the link now, telling the peer if it listens. */
   abort(code: CodeName, fault: Fault): void {
     if (this.#hasEnded) return;
-    if (this.#bye === null) {
-      this.#bye = { code, saidBy: "us", retryAfterMs: 0, fault };
-      this.mux.bye(code, { reason: reasonOf(fault) });
+    if (this.#bye === null) this.#sayBye(code, fault, 0, 0);
+    for (let left = lastMessagesMax; left > 0 && this.mux.control.bye !== null; left -= 1) {
+      const message = this.mux.nextMessage(this.#settings.clock.monoMs(), 0);
+      if (message === null) break;
+      this.#settings.socket.sendMessage(message);
     }
-    const last = this.mux.nextMessage(this.#settings.clock.monoMs(), 0);
-    if (last) this.#settings.socket.sendMessage(last);
     this.#end(fault);
   }
 
+  #sayBye(code: CodeName, fault: Fault, retryAfterMs: number, drainMs: number): void {
+    this.#bye = { code, saidBy: "us", retryAfterMs, fault, beforeMs: this.#settings.clock.monoMs() + drainMs };
+    this.mux.bye(code, { retryAfterMs, reason: reasonOf(fault) });
+  }
+
   forget(id: number): void {
-    this.#streams.delete(id);
+    this.#streams.forget(id);
   }
 
   readonly #pump = (): void => {
@@ -203,54 +182,45 @@ export class Link {
     const { socket, clock } = this.#settings;
     const now = clock.monoMs();
     let left = messagesPerTurn;
-    socket.cork();
-    while (left > 0) {
+    // What waits in the socket is a queue of our own making: no more is added, not even control, until it drains.
+    while (left > 0 && socket.bufferedOctets <= socketStuckBytes) {
       const message = this.mux.nextMessage(now, socket.bufferedOctets);
       if (message === null) break;
       socket.sendMessage(message);
       left -= 1;
     }
-    socket.uncork();
     this.#drainEffects();
     if (left === 0) this.poke();
-    if (this.#bye !== null && this.#streams.size === 0) this.#finishDrain();
+    if (this.#isDrained) this.#finishDrain();
     else this.#arm();
   };
 
+  /** BYE was said, no stream is open, and what came of letters has its receipt. */
+  get #isDrained(): boolean {
+    return this.#bye !== null && this.#streams.size === 0 && this.mux.lettersIn.unsettled === 0;
+  }
+
   #drainEffects(): void {
-    const effects = this.mux.effects();
-    for (let index = 0; index < effects.length && !this.#hasEnded; index += 1) {
-      const effect = effects[index]!;
-      if (effect.kind === "open") {
-        const next = effects[index + 1];
-        const hasEnded = next !== undefined && next.kind === "end" && next.id === effect.id;
-        if (hasEnded) index += 1;
-        this.#accept(effect.id, effect.head, hasEnded);
-      } else this.#apply(effect);
+    for (const effect of this.mux.effects()) {
+      if (this.#hasEnded) return;
+      this.#apply(effect);
     }
   }
 
-  #accept(id: number, head: RequestHead, hasEnded: boolean): void {
-    const stream = new LinkStream(this, id, null);
-    this.#streams.set(id, stream);
-    this.#guard(id, () => this.onStream(stream, head, hasEnded));
-  }
-
-  #apply(effect: Exclude<Effect, { kind: "open" }>): void {
+  #apply(effect: Effect): void {
     switch (effect.kind) {
+      case "open":
+        return this.#streams.accept(effect.id, effect.head);
       case "head":
       case "data":
       case "end":
       case "stop":
       case "writable":
-        return this.#guard(effect.id, () => this.#streams.get(effect.id)?.deliver(effect));
+        return this.#streams.deliver(effect);
       case "closed":
-        return this.#streams.get(effect.id)?.close();
-      case "reset": {
-        const stream = this.#streams.get(effect.id);
-        const what = effect.local === true ? "the other end broke a rule of the stream" : "the other end gave up the stream";
-        return this.#guard(effect.id, () => stream?.fail(faultFromReason(faultCodeOf(effect.code), what, effect.reason), effect.code));
-      }
+        return this.#streams.close(effect.id);
+      case "reset":
+        return this.#streams.reset(effect);
       case "letter":
         return this.letters?.onLetterChunk(effect.number, effect.offset, effect.total, effect.chunk);
       case "settled":
@@ -271,37 +241,25 @@ export class Link {
     }
   }
 
-  /** A stream's handler that throws ends its own stream, never the link. */
-  #guard(id: number, run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      const fault = asFault(error);
-      this.#settings.log.error({ code: fault.code, why: fault.why, stack: fault.stack ?? "" }, "a stream handler failed");
-      this.mux.reset(id, "bug", reasonOf(fault));
-      this.#streams.get(id)?.fail(fault, "bug");
-    }
-  }
-
   #hearBye(bye: Bye): void {
     if (this.#bye !== null) return;
     const fault = faultFromReason(faultCodeOf(bye.code), "the other end closed the link", bye.reason);
-    this.#bye = { code: bye.code, saidBy: "peer", retryAfterMs: bye.retryAfterMs, fault };
-    this.#drainBeforeMs = this.#settings.clock.monoMs() + drainMsDefault;
+    this.#bye = { code: bye.code, saidBy: "peer", retryAfterMs: bye.retryAfterMs, fault, beforeMs: this.#settings.clock.monoMs() + drainMsDefault };
     this.poke();
   }
 
   #finishDrain(): void {
-    if (this.#settings.socket.bufferedOctets > 0 && this.#settings.clock.monoMs() < this.#drainBeforeMs) return this.#arm();
-    this.#end(this.#bye!.fault);
+    const { fault, beforeMs } = this.#bye!;
+    if (this.#settings.socket.bufferedOctets > 0 && this.#settings.clock.monoMs() < beforeMs) return this.#arm();
+    this.#end(fault);
   }
 
   #arm(): void {
     if (this.#hasEnded) return;
     const now = this.#settings.clock.monoMs();
-    let wakeMs = Math.min(this.mux.nextWakeMs(now), this.#drainBeforeMs);
+    let wakeMs = Math.min(this.mux.nextWakeMs(now), this.#bye?.beforeMs ?? Infinity);
     if (this.#settings.socket.bufferedOctets > socketStuckBytes) wakeMs = Math.min(wakeMs, now + socketStuckMs / 10);
-    if (this.#bye !== null && this.#streams.size === 0) wakeMs = Math.min(wakeMs, now + 10);
+    if (this.#isDrained) wakeMs = Math.min(wakeMs, now + drainLookMs);
     if (wakeMs >= this.#timerAtMs || wakeMs === Infinity) return; // the armed timer comes first anyway and arms again
     this.#cancelTimer();
     this.#timerAtMs = wakeMs;
@@ -310,26 +268,19 @@ export class Link {
 
   readonly #wake = (): void => {
     this.#timerAtMs = Infinity;
-    if (this.#hasEnded) return;
     const now = this.#settings.clock.monoMs();
     // A timer that fires late must not judge a peer whose octets wait unread in the socket: the count is read first.
     this.mux.octetsSeen(this.#settings.socket.octetsRead, now);
     this.mux.tick(now);
-    this.#watchSocket(now);
     this.#drainEffects();
-    if (this.#hasEnded) return;
-    if (now >= this.#drainBeforeMs && this.#bye !== null) return this.#end(this.#bye.fault);
-    this.#pump();
-  };
-
-  #watchSocket(now: number): void {
     const { socket } = this.#settings;
-    const leftOctets = socket.octetsWritten - socket.bufferedOctets;
-    if (leftOctets !== this.#stuck.leftOctets || socket.bufferedOctets <= socketStuckBytes) this.#stuck = { leftOctets, sinceMs: now };
-    else if (now - this.#stuck.sinceMs >= socketStuckMs) {
+    if (!this.#hasEnded && this.#stuck.isStuck(socket.octetsWritten - socket.bufferedOctets, socket.bufferedOctets, now)) {
       this.abort("stuck", new Fault("LINK_SILENT", { what: "the other end takes nothing any more", why: `${socket.bufferedOctets} octets waited for ${socketStuckMs / 1000} s` }));
     }
-  }
+    if (this.#hasEnded) return;
+    if (this.#bye !== null && now >= this.#bye.beforeMs) return this.#end(this.#bye.fault);
+    this.#pump();
+  };
 
   #end(fault: Fault): void {
     if (this.#hasEnded) return;
@@ -343,12 +294,6 @@ export class Link {
     const end: LinkEnd = { fault, code: bye?.code ?? null, saidBy: bye?.saidBy ?? "nobody", retryAfterMs: bye?.retryAfterMs ?? 0 };
     this.letters?.onLinkEnd();
     this.#resolveEnd(end);
-    this.#endStreams([...this.#streams.values()], fault);
-  }
-
-  /** A few streams per turn: thousands of open streams must not hold the loop of a relay that serves other sites. */
-  #endStreams(streams: LinkStream[], fault: Fault): void {
-    for (const stream of streams.splice(0, endsPerTurn)) this.#guard(stream.id, () => stream.fail(fault, "unspecified"));
-    if (streams.length > 0) setImmediate(() => this.#endStreams(streams, fault));
+    this.#streams.endAll(fault);
   }
 }

@@ -2,7 +2,7 @@
 // "fail" effect; what breaks a rule of a stream resets that stream alone. Frames of streams that are over are late, not wrong. Pure.
 import { asFault, Fault } from "../kit/errors.ts";
 import { malformed } from "../wire/bytes.ts";
-import { codeName } from "../wire/codes.ts";
+import { codeName, type CodeName } from "../wire/codes.ts";
 import { FrameCursor } from "../wire/decoder.ts";
 import { FRAME_TYPES } from "../wire/frame.ts";
 import { headBytesMax, streamsPerLinkMax } from "../wire/limits.ts";
@@ -46,9 +46,7 @@ export class Inbound {
         return;
       case FRAME_TYPES.PONG: {
         const [sent, peerWallMs] = parseNumbers(payload, 2) as [number, number];
-        const ms = mux.nowMs - sent / 1_000;
-        if (ms >= 0) mux.effect({ kind: "roundTrip", ms, peerWallMs });
-        return;
+        return mux.heardPong(mux.nowMs - sent / 1_000, peerWallMs);
       }
       case FRAME_TYPES.LETTER: {
         const letter = parseLetter(payload);
@@ -126,7 +124,7 @@ export class Inbound {
         if (stream.out.raise(parseNumbers(cursor.payload(), 1)[0]!)) mux.wake(stream);
         return;
       case FRAME_TYPES.STOP:
-        return mux.effect({ kind: "stop", id: stream.id, code: codeName(parseNumbers(cursor.payload(), 1)[0]!) });
+        return this.#stop(stream, codeName(parseNumbers(cursor.payload(), 1)[0]!));
       case FRAME_TYPES.RESET: {
         const { code, reason } = parseReset(cursor.payload());
         return mux.endStream(stream, code, reason, false);
@@ -134,6 +132,17 @@ export class Inbound {
       default:
         return this.#openPart(stream, cursor);
     }
+  }
+
+  /** What waits for the stopped direction's credit would hold its FIN back for ever: nobody reads it, so it goes. */
+  #stop(stream: MuxStream, code: CodeName): void {
+    const mux = this.#mux;
+    stream.isStopped = true;
+    stream.dropQueue();
+    mux.effect({ kind: "stop", id: stream.id, code });
+    if (stream.wantsWritable) mux.effect({ kind: "writable", id: stream.id });
+    stream.wantsWritable = false;
+    mux.wake(stream);
   }
 
   #frameOfNoStream(cursor: FrameCursor): void {
@@ -171,6 +180,7 @@ export class Inbound {
     if (record === null) return;
     try {
       const head = parseOpen(record, this.#pairs);
+      if (head.flags.ends) stream.move("receiveFin");
       mux.effect({ kind: "open", id: stream.id, head });
     } catch (error) {
       const fault = asFault(error);

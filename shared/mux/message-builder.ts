@@ -6,28 +6,42 @@ import { messageBytesTarget } from "../wire/limits.ts";
 export class MessageBuilder {
   /** Octets of the message so far. */
   octets = 0;
-  #count = 0;
+  #frames = 0;
+  #parts = 0;
   readonly #types: number[] = [];
   readonly #streams: number[] = [];
-  readonly #heads: (Uint8Array | null)[] = [];
+  readonly #lengths: number[] = [];
+  /** Where the frame's parts end in `#bodies`. */
+  readonly #partEnds: number[] = [];
   readonly #bodies: Uint8Array[] = [];
 
   get isEmpty(): boolean {
-    return this.#count === 0;
+    return this.#frames === 0;
   }
 
   /** Adds a frame; false when the message has reached its target size. */
-  readonly add = (type: number, stream: number, payload: Uint8Array): boolean => this.addParts(type, stream, null, payload);
+  readonly add = (type: number, stream: number, payload: Uint8Array): boolean => {
+    this.#bodies[this.#parts] = payload;
+    this.#parts += 1;
+    return this.#note(type, stream, payload.length);
+  };
 
-  /** A frame whose payload is two parts (a LETTER's numbers and its octets). */
-  addParts(type: number, stream: number, head: Uint8Array | null, body: Uint8Array): boolean {
-    const at = this.#count;
+  /** A frame whose payload lies in several places; `length` octets together. The list is the caller's again afterwards. */
+  addParts(type: number, stream: number, parts: readonly Uint8Array[], length: number): boolean {
+    for (const part of parts) {
+      this.#bodies[this.#parts] = part;
+      this.#parts += 1;
+    }
+    return this.#note(type, stream, length);
+  }
+
+  #note(type: number, stream: number, length: number): boolean {
+    const at = this.#frames;
     this.#types[at] = type;
     this.#streams[at] = stream;
-    this.#heads[at] = head;
-    this.#bodies[at] = body;
-    this.#count = at + 1;
-    const length = (head === null ? 0 : head.length) + body.length;
+    this.#lengths[at] = length;
+    this.#partEnds[at] = this.#parts;
+    this.#frames = at + 1;
     this.octets += frameHeadSize(stream, length) + length;
     return this.octets < messageBytesTarget;
   }
@@ -35,19 +49,18 @@ export class MessageBuilder {
   build(allocate: (octets: number) => Uint8Array): Uint8Array {
     const out = allocate(this.octets);
     let at = 0;
-    for (let index = 0; index < this.#count; index += 1) {
-      const head = this.#heads[index]!;
-      const body = this.#bodies[index]!;
-      const headLength = head === null ? 0 : head.length;
-      at = writeFrameHead(out, at, this.#types[index]!, this.#streams[index]!, headLength + body.length);
-      if (head !== null) out.set(head, at);
-      at += headLength;
-      copy(body, out, at);
-      at += body.length;
-      this.#bodies[index] = EMPTY; // the chunk may be large: do not keep it until the next message
-      this.#heads[index] = null;
+    let part = 0;
+    for (let frame = 0; frame < this.#frames; frame += 1) {
+      at = writeFrameHead(out, at, this.#types[frame]!, this.#streams[frame]!, this.#lengths[frame]!);
+      for (const end = this.#partEnds[frame]!; part < end; part += 1) {
+        const body = this.#bodies[part]!;
+        copy(body, out, at);
+        at += body.length;
+        this.#bodies[part] = EMPTY; // the chunk may be large: do not keep it until the next message
+      }
     }
-    this.#count = 0;
+    this.#frames = 0;
+    this.#parts = 0;
     this.octets = 0;
     return out;
   }

@@ -4,17 +4,18 @@
 import { invariant } from "../kit/assert.ts";
 import { Fault } from "../kit/errors.ts";
 import type { CodeName } from "../wire/codes.ts";
-import { ackAfterMs, creditLinkBytesMax, frameBytesMax, liveEveryMs, streamQueueBytesMax, streamQueueHighBytes, streamsPerLinkMax } from "../wire/limits.ts";
+import { ackAfterMs, creditLinkBytesMax, frameBytesMax, streamQueueBytesMax, streamQueueHighBytes, streamsPerLinkMax } from "../wire/limits.ts";
 import { encodeHead, encodeOpen, type LetterStatus, type RequestHead, type ResponseHead } from "../wire/message.ts";
 import { Control } from "./control.ts";
 import { GrowthBudget } from "./credit.ts";
 import type { Effect, StreamId } from "./effects.ts";
 import { Inbound } from "./inbound.ts";
 import { Keepalive } from "./keepalive.ts";
+import { LiveTimer } from "./live.ts";
 import { LettersIn, LettersOut, type LetterTotals, type OfferedLetter } from "./letters.ts";
 import { Outbound } from "./outbound.ts";
 import { Scheduler } from "./scheduler.ts";
-import type { MuxRole, MuxSettings, MuxStats } from "./settings.ts";
+import type { MuxRole, MuxSettings } from "./settings.ts";
 import { MuxStream } from "./stream.ts";
 
 export class Mux {
@@ -41,7 +42,9 @@ export class Mux {
   nowMs: number;
   #effects: Effect[] = [];
   #ackDueMs = Infinity;
-  #liveDueMs = Infinity;
+  readonly #live = new LiveTimer();
+  /** By the last PONG: what a grant needs to come into effect. */
+  #roundTripMs = 50;
 
   constructor(settings: MuxSettings, nowMs: number) {
     this.settings = settings;
@@ -62,10 +65,11 @@ export class Mux {
     invariant(this.role === "relay", "only the relay opens streams");
     if (this.hasSaidBye || this.hasHeardBye) throw new Fault("DRAINING", { what: "the link is closing" });
     if (this.streams.size >= streamsPerLinkMax) throw new Fault("TOO_MANY", { what: `the link has ${streamsPerLinkMax} open streams`, why: "it takes no more until some end" });
-    const record = encodeOpen(head);
+    const record = encodeOpen(head, this.settings.allocateRecord);
     this.#lastId += 1;
     const stream = this.addStream(this.#lastId, head.flags.interactive);
     stream.record = record;
+    if (head.flags.ends) stream.move("sendFin");
     this.#outbound.queueOpen(stream);
     this.awaitedHeads += 1;
     return stream.id;
@@ -73,7 +77,7 @@ export class Mux {
 
   addStream(id: StreamId, isInteractive: boolean): MuxStream {
     const stream = new MuxStream(id, isInteractive, { peerStart: this.settings.peerStartCredit, ownStart: this.settings.ownStartCredit, budget: this.budget });
-    if (this.streams.size === 0) this.#liveDueMs = this.nowMs + liveEveryMs;
+    this.#live.opened(this.nowMs);
     this.streams.set(id, stream);
     return stream;
   }
@@ -83,7 +87,7 @@ export class Mux {
     const stream = this.streams.get(id);
     if (stream === undefined) return;
     invariant(this.role === "agent" && !stream.hasResponded, "the agent answers each stream once");
-    stream.record = encodeHead(head);
+    stream.record = encodeHead(head, this.settings.allocateRecord);
     stream.hasResponded = true;
     this.wake(stream);
   }
@@ -92,7 +96,8 @@ export class Mux {
   write(id: StreamId, chunk: Uint8Array): boolean {
     const stream = this.streams.get(id);
     if (stream === undefined) return true;
-    invariant(!stream.wantsFin, "nothing is written behind the end");
+    if (stream.isStopped) return true;
+    invariant(!stream.wantsFin && stream.state !== "localDone", "nothing is written behind the end");
     invariant(stream.queuedOctets === 0 || stream.queuedOctets + chunk.length <= streamQueueBytesMax, "a writer stops when it is told to");
     stream.push(chunk, this.nowMs);
     this.wake(stream);
@@ -132,14 +137,13 @@ export class Mux {
     this.control.credits.delete(stream);
     this.control.stops.delete(stream.id);
     this.streams.delete(stream.id);
-    if (this.streams.size === 0) this.#liveDueMs = Infinity;
   }
 
   /** The reader took octets of "data" effects. */
   take(id: StreamId, octets: number): void {
     const stream = this.streams.get(id);
     if (stream === undefined || octets === 0) return;
-    if (!stream.in.take(octets, this.nowMs, this.settings.pacer.roundTripMs) || stream.creditIsDue || stream.state === "remoteDone") return;
+    if (!stream.in.take(octets, this.nowMs, this.#roundTripMs) || stream.creditIsDue || stream.state === "remoteDone") return;
     stream.creditIsDue = true;
     this.control.credits.add(stream);
   }
@@ -192,17 +196,24 @@ export class Mux {
     if (act === "dead") {
       this.fail(new Fault("LINK_SILENT", { what: "the other end went silent", why: "nothing came back, and a ping was not answered" }), "silent");
     } else if (act === "ping") this.ping(nowMs);
-    if (this.role === "relay" && nowMs >= this.#liveDueMs) this.#sayLive(nowMs);
+    if (this.role === "relay" && nowMs >= this.#live.dueMs) this.#sayLive(nowMs);
   }
 
   ping(nowMs: number): void {
     this.control.ping = Math.max(0, Math.floor(nowMs * 1_000));
   }
 
+  heardPong(ms: number, peerWallMs: number): void {
+    if (ms < 0) return;
+    this.#roundTripMs = ms;
+    this.effect({ kind: "roundTrip", ms, peerWallMs });
+  }
+
   #sayLive(nowMs: number): void {
     const openIds = [...this.streams.keys()].filter((id) => id <= this.greatestId);
-    if (openIds.length > 0) this.control.live = { greatestId: this.greatestId, openIds };
-    this.#liveDueMs = this.streams.size > 0 ? nowMs + liveEveryMs : Infinity;
+    if (this.greatestId > 0) this.control.live = { greatestId: this.greatestId, openIds };
+    this.#live.said(this.streams.size, nowMs);
+    this.ping(nowMs); // the round trip of the windows may have changed
   }
 
   get #isOwed(): boolean {
@@ -267,8 +278,9 @@ export class Mux {
 
   /** Puts a stream in line when it has something that may leave. */
   wake(stream: MuxStream): void {
-    if (stream.isQueued || !stream.hasWork || (this.role === "relay" && stream.record !== null)) return;
-    this.scheduler.wake(stream, stream.goesFirst);
+    if (this.role === "relay" && stream.record !== null) return; // OPENs leave in the order of their ids
+    if (stream.hasBareWork) this.#outbound.queueBare(stream);
+    else if (!stream.isQueued && stream.hasBody) this.scheduler.wake(stream, stream.goesFirst);
   }
 
   /** Absolute ms at which tick or nextMessage may have something to do; Infinity when never by time alone. */
@@ -276,25 +288,11 @@ export class Mux {
     if (this.hasFailed) return Infinity;
     this.keepalive.setOwed(this.#isOwed, nowMs);
     const pacerMs = this.scheduler.waiting > 0 ? this.settings.pacer.nextWakeMs(nowMs) : Infinity;
-    return Math.min(this.keepalive.nextWakeMs(), this.#ackDueMs, this.role === "relay" ? this.#liveDueMs : Infinity, pacerMs);
+    return Math.min(this.keepalive.nextWakeMs(), this.#ackDueMs, this.role === "relay" ? this.#live.dueMs : Infinity, pacerMs);
   }
 
   get openStreams(): number {
     return this.streams.size;
-  }
-
-  stats(): MuxStats {
-    const { pacer } = this.settings;
-    return {
-      openStreams: this.streams.size,
-      octetsOut: this.#outbound.octets,
-      inFlightOctets: this.sentOctets - this.peerAckedOctets,
-      decodedOctets: this.control.decodedOctets,
-      lateFrames: this.#inbound.lateFrames,
-      capOctets: pacer.capOctets,
-      roundTripMs: pacer.roundTripMs,
-      grownOctets: this.budget.used,
-    };
   }
 }
 

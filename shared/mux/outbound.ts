@@ -18,6 +18,9 @@ export class Outbound {
   readonly #builder = new MessageBuilder();
   /** Relay: streams whose OPEN record has not left whole, in the order of their ids. */
   readonly #opens: MuxStream[] = [];
+  readonly #bare: MuxStream[] = [];
+  /** The chunks of the frame that is being filled. */
+  readonly #run: Uint8Array[] = [];
   #lacksCredit = false;
 
   constructor(mux: Mux) {
@@ -54,21 +57,22 @@ export class Outbound {
 
   #fill(nowMs: number, socketBufferedOctets: number): void {
     this.#fillOpens();
+    this.#fillBare();
     const mux = this.#mux;
     const { scheduler } = mux;
     const { pacer } = mux.settings;
     const target = pacer.messageOctetsMax();
     let allowance = pacer.allowance(nowMs);
     while (this.#builder.octets < target && scheduler.waiting > 0) {
-      if (allowance <= 0) return;
+      // A sliver that an ACK freed is not worth its frame while more is on its way back; with nothing in flight anything is.
+      if (allowance <= 0 || (allowance < frameWorthBytes && mux.sentOctets > mux.peerAckedOctets)) return;
       const frameMax = Math.min(scheduler.waiting > 1 ? frameBytesShared : frameBytesMax, pacer.frameOctetsMax(), allowance);
       const member = scheduler.pick(frameMax)!;
-      const octets = member instanceof LetterLane ? this.#fillLetter(member, frameMax) : this.#fillStream(member as MuxStream, frameMax, nowMs);
+      const octets = member instanceof LetterLane ? this.#fillLetter(member, frameMax) : this.#fillBody(member as MuxStream, frameMax, nowMs);
       if (octets === 0) continue;
       allowance -= octets;
       mux.sentOctets += octets;
       pacer.sent(octets, nowMs, socketBufferedOctets === 0);
-      if (allowance < frameWorthBytes) return;
     }
     if (allowance > 0 && scheduler.waiting === 0) pacer.idle(this.#lacksCredit ? "no-credit" : "nothing-to-send", nowMs);
   }
@@ -82,6 +86,31 @@ export class Outbound {
       this.#opens.shift();
       mux.wake(stream);
     }
+  }
+
+  /** Heads and ends: they need no credit and no allowance, and a small answer's end must not wait behind bulk. */
+  #fillBare(): void {
+    if (this.#bare.length === 0) return;
+    const mux = this.#mux;
+    for (const stream of this.#bare.splice(0)) {
+      stream.isBare = false;
+      if (!mux.streams.has(stream.id)) continue;
+      if (stream.record === null || this.#fillRecord(stream, FRAME_TYPES.HEAD)) {
+        if (stream.queuedOctets === 0 && stream.wantsFin) this.#fillFin(stream);
+      }
+      mux.wake(stream);
+    }
+  }
+
+  /** A stream whose head or end may leave now. */
+  queueBare(stream: MuxStream): void {
+    if (stream.isBare) return;
+    stream.isBare = true;
+    this.#bare.push(stream);
+  }
+
+  get hasBare(): boolean {
+    return this.#bare.length > 0;
   }
 
   /** Sends an OPEN or HEAD record, in parts when it is long; true when it is out. */
@@ -101,33 +130,25 @@ export class Outbound {
   }
 
   /** Octets of BODY that were put into the message. */
-  #fillStream(stream: MuxStream, frameMax: number, nowMs: number): number {
+  #fillBody(stream: MuxStream, frameMax: number, nowMs: number): number {
     const mux = this.#mux;
     if (!mux.streams.has(stream.id)) return 0;
-    if (stream.record !== null && (mux.role === "relay" || !this.#fillRecord(stream, FRAME_TYPES.HEAD))) {
-      if (mux.role === "agent") mux.wake(stream);
-      return 0;
+    const octets = Math.min(frameMax, stream.out.available, stream.queuedOctets);
+    if (octets > 0) {
+      const asInteractive = stream.goesFirst;
+      stream.shiftInto(this.#run, octets);
+      stream.sentBody(octets, nowMs);
+      this.#builder.addParts(FRAME_TYPES.BODY, stream.id, this.#run, octets);
+      this.#mux.scheduler.sent(octets, asInteractive);
+      if (stream.wantsWritable && stream.queuedOctets <= streamQueueHighBytes / 2) {
+        stream.wantsWritable = false;
+        mux.effect({ kind: "writable", id: stream.id });
+      }
     }
-    const sent = this.#fillBody(stream, frameMax, nowMs);
+    this.#lacksCredit = stream.queuedOctets > 0 && stream.out.available === 0;
     if (stream.queuedOctets === 0 && stream.wantsFin) this.#fillFin(stream);
     else mux.wake(stream);
-    this.#lacksCredit = stream.queuedOctets > 0 && stream.out.available === 0;
-    return sent;
-  }
-
-  #fillBody(stream: MuxStream, frameMax: number, nowMs: number): number {
-    const octets = Math.min(frameMax, stream.out.available, stream.queuedOctets);
-    if (octets === 0) return 0;
-    const asInteractive = stream.goesFirst;
-    const part = stream.shift(octets);
-    stream.sentBody(part.length, nowMs);
-    this.#builder.add(FRAME_TYPES.BODY, stream.id, part);
-    this.#mux.scheduler.sent(part.length, asInteractive);
-    if (stream.wantsWritable && stream.queuedOctets <= streamQueueHighBytes / 2) {
-      stream.wantsWritable = false;
-      this.#mux.effect({ kind: "writable", id: stream.id });
-    }
-    return part.length;
+    return octets;
   }
 
   #fillFin(stream: MuxStream): void {
@@ -140,7 +161,8 @@ export class Outbound {
     const mux = this.#mux;
     const letter = mux.lettersOut.shift(lane, Math.min(frameMax, lane.quantum));
     if (letter === null) return 0;
-    this.#builder.addParts(FRAME_TYPES.LETTER, 0, encodeLetterHead(letter.number, letter.offset, letter.total), letter.chunk);
+    const head = encodeLetterHead(letter.number, letter.offset, letter.total);
+    this.#builder.addParts(FRAME_TYPES.LETTER, 0, [head, letter.chunk], head.length + letter.chunk.length);
     mux.scheduler.sent(letter.chunk.length, false);
     if (lane.waiting.length > 0) mux.scheduler.wake(lane, lane.name === "control");
     return letter.chunk.length;

@@ -1,4 +1,5 @@
-// What a mux is given when it is made, and what it can tell of itself. Pure, types only.
+// What a mux is given when it is made: its role, both ends' credit, and everything that is not pure (memory, chance, the wall clock) as functions. Pure, types
+// only. Made by link/link.ts.
 import type { LetterTotals } from "./letters.ts";
 import type { Pacer } from "./pacer-type.ts";
 
@@ -8,6 +9,8 @@ export interface MuxSettings {
   readonly role: MuxRole;
   /** May hand out uninitialised memory. */
   readonly allocate: (octets: number) => Uint8Array;
+  /** The same for heads, which wait until they are copied into a message. */
+  readonly allocateRecord?: (octets: number) => Uint8Array;
   readonly peerStartCredit: number;
   readonly ownStartCredit: number;
   readonly peerLetterCredit: LetterTotals;
@@ -15,15 +18,4 @@ export interface MuxSettings {
   readonly random: () => number;
   readonly wallMs: () => number;
   readonly pacer: Pacer;
-}
-
-export interface MuxStats {
-  readonly openStreams: number;
-  readonly octetsOut: number;
-  readonly inFlightOctets: number;
-  readonly decodedOctets: number;
-  readonly lateFrames: number;
-  readonly capOctets: number;
-  readonly roundTripMs: number;
-  readonly grownOctets: number;
 }

@@ -1,6 +1,5 @@
 // One stream inside the mux: its state table, its queue of octets that wait to leave, its two windows. Passive: the mux decides when. Pure.
 import { Fault } from "../kit/errors.ts";
-import type { CodeName } from "../wire/codes.ts";
 import { ReceiveWindow, SendWindow, type GrowthBudget } from "./credit.ts";
 import type { Member } from "./scheduler.ts";
 
@@ -36,10 +35,13 @@ export class MuxStream implements Member {
   hasResponded = false;
   wantsFin = false;
   wantsWritable = false;
-  stopAsked: CodeName | null = null;
+  /** The peer asked us to end our direction: what is written from here on is dropped. */
+  isStopped = false;
   creditIsDue = false;
   /** LIVE frames in a row that did not name this stream. */
   missedLives = 0;
+  /** Waits in the list of streams whose head or end may leave without allowance. */
+  isBare = false;
   // --- scheduler
   next: Member | null = null;
   isQueued = false;
@@ -73,8 +75,17 @@ export class MuxStream implements Member {
     this.queuedOctets += chunk.length;
   }
 
-  /** Up to `octets` octets from the front of the queue: one view, never across two chunks. */
-  shift(octets: number): Uint8Array {
+  /** Puts views of the first `octets` octets of the queue into `out`: small chunks share a frame, so that a turn is worth the same to every stream. */
+  shiftInto(out: Uint8Array[], octets: number): void {
+    out.length = 0;
+    for (let left = octets; left > 0; ) {
+      const part = this.#shift(left);
+      out.push(part);
+      left -= part.length;
+    }
+  }
+
+  #shift(octets: number): Uint8Array {
     const chunk = this.#chunks[this.#first]!;
     const part = this.#firstSent === 0 && chunk.length <= octets ? chunk : chunk.subarray(this.#firstSent, Math.min(chunk.length, this.#firstSent + octets));
     this.#firstSent += part.length;
@@ -93,19 +104,28 @@ export class MuxStream implements Member {
     return part;
   }
 
-  drop(): void {
+  /** Nobody reads what waits to leave. */
+  dropQueue(): void {
     this.#chunks = [];
     this.#first = 0;
     this.#firstSent = 0;
     this.queuedOctets = 0;
+  }
+
+  drop(): void {
+    this.dropQueue();
     this.record = null;
     this.in.release();
   }
 
-  /** True while something could leave if the link had room. */
-  get hasWork(): boolean {
-    if (this.record !== null) return true;
-    return this.queuedOctets > 0 ? this.out.available > 0 : this.wantsFin;
+  /** A head or an end is all that waits: it needs no credit and no allowance. */
+  get hasBareWork(): boolean {
+    return this.record !== null || (this.queuedOctets === 0 && this.wantsFin);
+  }
+
+  /** Octets of the body could leave if the link had room. */
+  get hasBody(): boolean {
+    return this.queuedOctets > 0 && this.out.available > 0;
   }
 
   /** Small and occasional goes ahead of bulk, whatever it was announced as; an upload through exec is bulk after its first octets. */

@@ -8,6 +8,21 @@ const refused = expect.objectContaining({ code: "HEADER_REFUSED" });
 const goesOn = (name: string): boolean => forwardedRequestHeaders([name, "x"]).length === 2;
 
 describe("a request's header", () => {
+  test("of an upgrade goes on with an upgrade, and stays behind without one", () => {
+    const flat = ["Upgrade", "websocket", "Sec-WebSocket-Key", "k", "Sec-WebSocket-Protocol", "v5.channel.k8s.io", "X-Stream-Protocol-Version", "v4.channel.k8s.io"];
+    expect(forwardedRequestHeaders(flat, true)).toEqual(flat.map((text, index) => (index % 2 === 0 ? text.toLowerCase() : text)));
+    expect(forwardedRequestHeaders(flat)).toEqual([]);
+    expect(forwardedRequestHeaders(["Upgrade", "SPDY/3.1"], true)).toEqual(["upgrade", "SPDY/3.1"]);
+  });
+
+  test.each(["h2c", "TLS/1.0", "websocket, h2c", ""])("that asks for an upgrade to %j is refused", (protocol) => {
+    expect(() => forwardedRequestHeaders(["Upgrade", protocol], true)).toThrow(expect.objectContaining({ code: "UPGRADE_REFUSED" }));
+  });
+
+  test.each(["gzip, chunked", "identity", "chunked, chunked"])("that codes its body as %j is refused", (coding) => {
+    expect(() => forwardedRequestHeaders(["Transfer-Encoding", coding])).toThrow(expect.objectContaining({ code: "HEADER_REFUSED" }));
+  });
+
   test.each([
     "Accept",
     "ACCEPT-ENCODING",
@@ -16,10 +31,6 @@ describe("a request's header", () => {
     "User-Agent",
     "If-None-Match",
     "Range",
-    "Upgrade",
-    "Sec-WebSocket-Key",
-    "Sec-WebSocket-Protocol",
-    "X-Stream-Protocol-Version",
     "Kubectl-Command",
     "Kubectl-Session",
   ])("%s goes on, in lower case", (name) => {
@@ -44,7 +55,8 @@ describe("a request's header", () => {
     "Keep-Alive",
     "TE",
     "Trailer",
-    "Transfer-Encoding",
+    "Upgrade",
+    "Acceptfoo",
     "HTTP2-Settings",
     "Audit-ID",
     "X-Request-Id",
@@ -81,11 +93,11 @@ describe("a request's header", () => {
       "Upgrade",
       "websocket",
     ];
-    expect(forwardedRequestHeaders(flat)).toEqual(["upgrade", "websocket"]);
+    expect(forwardedRequestHeaders(flat, true)).toEqual(["upgrade", "websocket"]);
   });
 
   test("that may be said twice stays so, in order", () => {
-    expect(forwardedRequestHeaders(["Accept", "a", "accept", "b", "X-Stream-Protocol-Version", "v4", "X-Stream-Protocol-Version", "v5"])).toEqual([
+    expect(forwardedRequestHeaders(["Accept", "a", "accept", "b", "X-Stream-Protocol-Version", "v4", "X-Stream-Protocol-Version", "v5"], true)).toEqual([
       "accept",
       "a",
       "accept",

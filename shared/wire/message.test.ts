@@ -17,7 +17,7 @@ const value = fc.array(fc.constantFrom(0x09, ...range(0x20, 0x7e), ...range(0x80
 const name = fc.oneof(fc.constantFrom("accept", "content-type", "x-request-id", "link"), fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9a-z]{1,20}$/));
 const headers = fc.array(fc.tuple(name, value), { maxLength: 12 }).map((pairs) => pairs.flat());
 const requestHead: fc.Arbitrary<message.RequestHead> = fc.record({
-  flags: fc.record({ interactive: fc.boolean(), upgrade: fc.boolean() }),
+  flags: fc.record({ interactive: fc.boolean(), upgrade: fc.boolean(), ends: fc.boolean() }),
   method: value,
   target: value,
   operator: value,
@@ -27,7 +27,7 @@ const requestHead: fc.Arbitrary<message.RequestHead> = fc.record({
   headers,
 });
 const plainHead: message.RequestHead = {
-  flags: { interactive: false, upgrade: false },
+  flags: { interactive: false, upgrade: false, ends: false },
   method: "GET",
   target: "/",
   operator: "ann",
@@ -81,7 +81,7 @@ describe("a request's head", () => {
   });
 
   test("with flags that nobody knows is refused", () => {
-    for (const flags of [4, 7, 0x3f]) {
+    for (const flags of [8, 15, 0x3f]) {
       const payload = Uint8Array.from(message.encodeOpen(plainHead));
       payload[0] = flags;
       expect(() => message.parseOpen(payload)).toThrow(fault("FRAME_MALFORMED"));

@@ -7,7 +7,8 @@ import { headPairsMax, reasonBytesMax, streamsPerLinkMax } from "./limits.ts";
 import { findName, nameIndex } from "./names.ts";
 
 export interface RequestHead {
-  readonly flags: { readonly interactive: boolean; readonly upgrade: boolean };
+  /** `ends`: the request has no body, so the relay's direction is complete with OPEN. */
+  readonly flags: { readonly interactive: boolean; readonly upgrade: boolean; readonly ends: boolean };
   readonly method: string;
   /** Origin form, octet for octet as the client sent it behind the site's prefix. */
   readonly target: string;
@@ -37,15 +38,17 @@ export interface Bye {
 const writer = new ByteWriter();
 const INTERACTIVE = 1;
 const UPGRADE = 2;
+const ENDS = 4;
 const FIELDS = [":method", ":target", ":operator", ":tier", ":request-id", ":source"] as const;
 
-export function encodeOpen(head: RequestHead): Uint8Array {
-  writer.reset().varint((head.flags.interactive ? INTERACTIVE : 0) | (head.flags.upgrade ? UPGRADE : 0));
+export function encodeOpen(head: RequestHead, allocate?: (octets: number) => Uint8Array): Uint8Array {
+  const { interactive, upgrade, ends } = head.flags;
+  writer.reset().varint((interactive ? INTERACTIVE : 0) | (upgrade ? UPGRADE : 0) | (ends ? ENDS : 0));
   const values = [head.method, head.target, head.operator, head.tier, head.requestId, head.source];
   for (let index = 0; index < FIELDS.length; index += 1) writer.varint(index + 1).latin1(values[index]!);
   if (head.encodedHeaders !== undefined) writer.raw(head.encodedHeaders);
   else writePairs(head.headers);
-  return writer.done();
+  return writer.done(allocate);
 }
 
 /** Header pairs as OPEN and HEAD carry them, for a head that is sent again and again. */
@@ -59,14 +62,14 @@ export function encodePairs(headers: readonly string[]): Uint8Array {
 export function parseOpen(payload: Uint8Array, memo?: PairsMemo): RequestHead {
   const reader = new ByteReader(payload);
   const flags = reader.varint();
-  if (flags > (INTERACTIVE | UPGRADE)) throw malformed("OPEN carries unknown flags");
+  if (flags > (INTERACTIVE | UPGRADE | ENDS)) throw malformed("OPEN carries unknown flags");
   const values: string[] = [];
   for (let index = 0; index < FIELDS.length; index += 1) {
     if (reader.varint() !== index + 1) throw malformed(`OPEN must have ${FIELDS[index]!} as its pair number ${index + 1}`);
     values.push(readValue(reader));
   }
   const [method, target, operator, tier, requestId, source] = values as [string, string, string, string, string, string];
-  return { flags: { interactive: (flags & INTERACTIVE) !== 0, upgrade: (flags & UPGRADE) !== 0 }, method, target, operator, tier, requestId, source, headers: memo === undefined ? readPairs(reader) : memo.read(reader) };
+  return { flags: { interactive: (flags & INTERACTIVE) !== 0, upgrade: (flags & UPGRADE) !== 0, ends: (flags & ENDS) !== 0 }, method, target, operator, tier, requestId, source, headers: memo === undefined ? readPairs(reader) : memo.read(reader) };
 }
 
 /** Header blocks kept, the least lately kept goes first: one for each kind of client that is busy on a link. */
@@ -101,10 +104,10 @@ function isEqual(octets: Uint8Array, bytes: Uint8Array, start: number, end: numb
   return true;
 }
 
-export function encodeHead(head: ResponseHead): Uint8Array {
+export function encodeHead(head: ResponseHead, allocate?: (octets: number) => Uint8Array): Uint8Array {
   writer.reset().varint(head.status);
   writePairs(head.headers);
-  return writer.done();
+  return writer.done(allocate);
 }
 
 export function parseHead(payload: Uint8Array): ResponseHead {

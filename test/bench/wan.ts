@@ -115,7 +115,7 @@ async function measure(wan: LineCase, options: BenchOptions, count: number): Pro
   try {
     await stage.start(wan, options.profile);
     const calibrator = await Calibrator.start(await stage.ground.certificates(), wan.line);
-    const calibration = await calibrator.run(wan.leadS, wan.seconds).finally(() => calibrator.stop());
+    const calibration = await calibrator.run(wan.leadS, wan.seconds).finally(() => void calibrator.stop());
     return { wan, calibration, results: await rounds(stage, count, wan.line.octetsPerS > 5e6, (subject) => round(stage, subject, wan)) };
   } finally {
     await stage.stop();

@@ -32,7 +32,7 @@ export interface TwoWayVector extends Vector {
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 export const listPods: RequestHead = {
-  flags: { interactive: false, upgrade: false },
+  flags: { interactive: false, upgrade: false, ends: false },
   method: "GET",
   target: "/api/v1/pods?limit=500",
   operator: "ann",
@@ -43,7 +43,7 @@ export const listPods: RequestHead = {
 };
 const execRequest: RequestHead = {
   ...listPods,
-  flags: { interactive: true, upgrade: true },
+  flags: { interactive: true, upgrade: true, ends: false },
   method: "POST",
   target: "/api/v1/namespaces/default/pods/web/exec?command=sh&stdin=true&tty=true",
   headers: ["upgrade", "websocket", "sec-websocket-protocol", "v5.channel.k8s.io", "x-own", "\u00e9 \t~"],

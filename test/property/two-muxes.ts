@@ -65,12 +65,14 @@ export class TwoMuxes {
 
   #send(from: Side, to: Side): boolean {
     let moved = false;
-    for (let message = from.mux.nextMessage(this.nowMs, 0); message !== null; message = from.mux.nextMessage(this.nowMs, 0)) {
+    // A real socket would have said that it is full.
+    while (from.busyUntilMs <= this.nowMs + 50) {
+      const message = from.mux.nextMessage(this.nowMs, 0);
+      if (message === null) break;
       moved = true;
       this.messages += 1;
       from.busyUntilMs = Math.max(this.nowMs, from.busyUntilMs) + message.length / this.shape.rate;
       if (!this.isCut) to.inFlight.push({ atMs: from.busyUntilMs + this.shape.delayMs, message });
-      if (from.busyUntilMs > this.nowMs + 50) break; // a real socket would have said that it is full
     }
     return moved;
   }

@@ -1,17 +1,20 @@
 // The agent's one API server: access, the pools of sockets to it and a dialler for upgrades, opened together and closed together. All go to that one address
 // and nowhere else, and never through the proxy of the way out. Called by agent.ts and the doctor.
 import type { Pool } from "undici";
-import { systemClock } from "../shared/kit/clock.ts";
-import { dial, noProxySettings, parseProxySettings, undiciConnector, type ProxySettings } from "../shared/kit/dial.ts";
-import type { AgentSettings } from "./config.ts";
-import { openKubeAccess, type KubeAccess } from "./kube/access.ts";
-import { openKubePool } from "./kube/library-exchange.ts";
-import { UpstreamPool } from "./kube/upstream.ts";
+import { systemClock } from "../../shared/kit/clock.ts";
+import { dial, noProxySettings, undiciConnector } from "../../shared/kit/dial.ts";
+import { openKubeAccess, type KubeAccess } from "./access.ts";
+import { openKubePool } from "./library-exchange.ts";
+import { UpstreamPool } from "./upstream.ts";
 
 const kubeDialMs = 10_000;
 
-export function proxyOf(settings: AgentSettings): ProxySettings {
-  return parseProxySettings({ httpProxy: settings.httpProxy, httpsProxy: settings.httpsProxy, noProxy: settings.noProxy });
+/** Where the cluster is: a kubeconfig's path, or what every pod is told. */
+export interface ClusterPlace {
+  /** "" in a pod. */
+  readonly kubeconfig: string;
+  readonly serviceHost: string | null;
+  readonly servicePort: string | null;
 }
 
 export interface Cluster {
@@ -24,8 +27,8 @@ export interface Cluster {
   close(): Promise<void>;
 }
 
-export async function openCluster(settings: AgentSettings): Promise<Cluster> {
-  const access = await openKubeAccess({ kubeconfig: settings.kubeconfig === "" ? null : settings.kubeconfig, serviceHost: settings.serviceHost, servicePort: settings.servicePort, clock: systemClock });
+export async function openCluster(place: ClusterPlace): Promise<Cluster> {
+  const access = await openKubeAccess({ kubeconfig: place.kubeconfig === "" ? null : place.kubeconfig, serviceHost: place.serviceHost, servicePort: place.servicePort, clock: systemClock });
   const tls = (): Parameters<typeof dial>[0]["tls"] => {
     const found = access.tls();
     return found === null ? null : { serverName: found.serverName ?? access.host, ca: found.ca ?? "webpki", clientCert: found.clientCert, clientKey: found.clientKey, alpn: ["http/1.1"] };
