@@ -87,12 +87,8 @@ export class Agent {
     this.#cluster = await openCluster(this.#settings);
     this.#standing = await SiteStanding.open(this.#folder, relay);
     this.#assemble();
-    const status = await serveStatus(dir, () => this.#status());
-    this.#scope.onEnd(() => void status.close());
-    if (this.#settings.healthPort > 0) {
-      const health = await serveHealth(this.#settings.healthPort, () => this.#link !== null);
-      this.#scope.onEnd(() => void health.close());
-    }
+    this.#closeAtEnd(await serveStatus(dir, () => this.#status()));
+    if (this.#settings.healthPort > 0) this.#closeAtEnd(await serveHealth(this.#settings.healthPort, () => this.#link !== null));
     await this.#reporter.event("agent-started", `agent ${this.#version} started`);
     await this.#runner.start();
     const reporting = this.#reporter.run();
@@ -107,6 +103,12 @@ export class Agent {
       await this.#cluster.pool.destroy();
       this.#cluster.access.close();
     }
+  }
+
+  /** An agent that was asked to stop while it was still starting must not be held by a server that came too late. */
+  #closeAtEnd(server: { close(): unknown }): void {
+    if (this.#scope.hasEnded) server.close();
+    this.#scope.onEnd(() => void server.close());
   }
 
   #assemble(): void {
@@ -184,6 +186,7 @@ export class Agent {
       const shaken = await agentHandshake(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello });
       await this.#learn(shaken, this.#clock.monoMs() - begunMs);
       if (shaken.welcome.state === "waiting") return await this.#waitForApproval(socket);
+      signal.removeEventListener("abort", abort); // from here on the link says BYE first and closes the socket itself
       return await this.#serve(socket, shaken, hello.inDoubt);
     } catch (error) {
       socket.close();
