@@ -3,7 +3,7 @@
 import { Socket } from "node:net";
 import { isMainThread } from "node:worker_threads";
 
-export const leashFd = 3;
+const leashFd = 3;
 
 // Worker threads load what their process loads; one leash a process is enough.
 if (isMainThread) {

@@ -57,8 +57,14 @@ function note(text: string): void {
   process.stderr.write(`demo: ${text}\n`);
 }
 
+/** npm runs its scripts in the clone's folder; a path that was typed is meant from where it was typed. */
+function typedPath(path: string): string {
+  const from = process.env["npm_lifecycle_event"] === "demo" ? (process.env["INIT_CWD"] ?? "") : "";
+  return resolve(from, path);
+}
+
 async function run(flags: DemoFlags): Promise<void> {
-  const demo = new Demo({ dir: flags.state, port: flags.port, kubeconfig: flags.kubeconfig === "" ? null : resolve(flags.kubeconfig), isKept: flags.keep }, note);
+  const demo = new Demo({ dir: flags.state, port: flags.port, kubeconfig: flags.kubeconfig === "" ? null : typedPath(flags.kubeconfig), isKept: flags.keep }, note);
   let isStopping = false;
   const stop = (): void => {
     if (isStopping) {

@@ -263,14 +263,22 @@ describe("what goes wrong", () => {
     const [own, relay, agent, ...more] = await demo.pids();
     fault(await bowline(demo.state), "CONFLICT", new RegExp(`process ${own}`), /demo stop/);
     fault(await bowline(demo.state, "heal", "atlantis"), "SITE_UNKNOWN", /plant-07, shop-112, ship-3/);
+    const back = (): Promise<unknown> => until("plant-07 is back", async () => (await demo.type("bowline site ls")).out.match(/^plant-07 +online/m));
     process.kill(agent!, "SIGKILL");
     await demo.npm.said(/the agent of plant-07 ended \(SIGKILL\); starting it again/);
-    await until("plant-07 is back", async () => (await demo.type("bowline site ls")).out.match(/^plant-07 +online/m));
+    await back();
     const again = (await demo.pids())[2]!;
     expect(again).not.toBe(agent);
+    const relayLog = (): string => readFileSync(join(demo.state, "logs", "relay.log"), "utf8");
+    expect(relayLog()).not.toContain("the agent is shutting down");
+    process.kill(again, "SIGTERM"); // an agent that is asked to stop says so before its link ends
+    await until("the relay heard it", () => /"code":"DRAINING","why":"the agent is shutting down.+"saidBy":"peer"/.test(relayLog()));
+    await demo.npm.said(/the agent of plant-07 ended \(exit code 0\); starting it again/);
+    await back();
+    const last = (await demo.pids())[2]!;
 
     process.kill(own!, "SIGKILL");
-    await until("its processes are gone", () => ![own!, relay!, again, ...more].some(isAlive));
+    await until("its processes are gone", () => ![own!, relay!, last, ...more].some(isAlive));
     await demo.npm.ended;
     expect(existsSync(demo.state)).toBe(true);
     const next = new Demo("killed");
