@@ -1,7 +1,7 @@
 // The demo put together: a relay and agents as processes of the product, API servers in memory, and a cable of our own in every link. Start ends with every site
 // linked and reported; stop ends the processes before what they stand on, and the folder last. Answers what `demo cut|heal|slow|status` ask.
 import { once } from "node:events";
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { systemClock } from "../../shared/kit/clock.ts";
@@ -146,9 +146,7 @@ export class Demo {
   /** What a shell of the user's needs to speak to this demo: a login, a kubeconfig, `bowline` itself. */
   async #writeWaysIn(): Promise<void> {
     const { dir } = this.#settings;
-    const entry = join(root, "bin", "bowline.mjs");
-    chmodSync(entry, 0o755);
-    symlinkSync(entry, join(dir, "bin", "bowline"));
+    writeFileSync(join(dir, "bin", "bowline"), `#!/bin/sh\nexec node ${shellWord(join(root, "bin", "bowline.mjs"))} "$@"\n`, { mode: 0o755 });
     await this.#operator.writeKubeconfig(join(dir, "kubeconfig"));
     const lines = [
       ["BOWLINE_CONFIG", this.#operator.configFile],
