@@ -86,12 +86,8 @@ export class Agent {
     this.#cluster = await openCluster(this.#settings);
     this.#standing = await SiteStanding.open(this.#folder, relay);
     this.#assemble();
-    const status = await serveStatus(dir, () => this.#status());
-    this.#scope.onEnd(() => void status.close());
-    if (this.#settings.healthPort > 0) {
-      const health = await serveHealth(this.#settings.healthPort, () => this.#link !== null);
-      this.#scope.onEnd(() => void health.close());
-    }
+    this.#closeAtEnd(await serveStatus(dir, () => this.#status()));
+    if (this.#settings.healthPort > 0) this.#closeAtEnd(await serveHealth(this.#settings.healthPort, () => this.#link !== null));
     await this.#reporter.event("agent-started", `agent ${this.#version} started`);
     await this.#runner.start();
     const reporting = this.#reporter.run();
@@ -105,6 +101,12 @@ export class Agent {
       await Promise.all([reporting, this.#runner.stopped()]);
       await this.#cluster.close();
     }
+  }
+
+  /** An agent that was asked to stop while it was still starting must not be held by a server that came too late. */
+  #closeAtEnd(server: { close(): unknown }): void {
+    if (this.#scope.hasEnded) server.close();
+    this.#scope.onEnd(() => void server.close());
   }
 
   #assemble(): void {

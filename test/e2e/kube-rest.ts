@@ -4,18 +4,21 @@ import { request } from "node:https";
 import { join } from "node:path";
 import type { Place } from "./place.ts";
 
+/** Where a relay is and who asks it. */
+export type RelayAt = Pick<Place, "relayData" | "relayUrl" | "env">;
+
 export interface Reply {
   readonly status: number;
   readonly body: unknown;
 }
 
-export function contextToken(place: Place): string {
+export function contextToken(place: RelayAt): string {
   const file = JSON.parse(readFileSync(place.env["BOWLINE_CONFIG"]!, "utf8")) as { current: string; contexts: { name: string; token: string }[] };
   return file.contexts.find((context) => context.name === file.current)!.token;
 }
 
 /** One request to the relay; parts instead of an address, so that the path arrives as it is written. */
-export function ask(place: Place, method: string, path: string, options: { readonly token?: string; readonly body?: unknown } = {}): Promise<Reply> {
+export function ask(place: RelayAt, method: string, path: string, options: { readonly token?: string; readonly body?: unknown } = {}): Promise<Reply> {
   const ca = readFileSync(join(place.relayData, "tls", "ca.crt"), "utf8");
   const token = options.token ?? contextToken(place);
   const body = options.body === undefined ? null : JSON.stringify(options.body);
@@ -42,7 +45,7 @@ export interface Listed {
   readonly items: readonly { readonly metadata: { readonly name: string; readonly uid: string; readonly labels?: Readonly<Record<string, string>>; readonly annotations?: Readonly<Record<string, string>> }; readonly status?: { readonly phase?: string } }[];
 }
 
-export async function list(place: Place, site: string, path: string): Promise<Listed> {
+export async function list(place: RelayAt, site: string, path: string): Promise<Listed> {
   const { status, body } = await ask(place, "GET", `/k8s/${site}${path}`);
   if (status !== 200) throw new Error(`${path} answered ${status}: ${JSON.stringify(body)}`);
   return body as Listed;
@@ -55,7 +58,7 @@ export interface CommandItem {
   readonly outcome: { readonly what: string } | null;
 }
 
-export async function commands(place: Place): Promise<readonly CommandItem[]> {
+export async function commands(place: RelayAt): Promise<readonly CommandItem[]> {
   const { status, body } = await ask(place, "GET", "/api/v1/commands");
   if (status !== 200) throw new Error(`commands answered ${status}`);
   return (body as { items: CommandItem[] }).items;

@@ -26,9 +26,9 @@ export class Started {
   err = "";
   #watchers = new Set<() => void>();
 
-  constructor(args: readonly string[], options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string; readonly command?: string; readonly cwd?: string } = {}) {
+  constructor(args: readonly string[], options: { readonly env?: Readonly<Record<string, string>>; readonly input?: string; readonly command?: string; readonly cwd?: string; readonly isDetached?: boolean } = {}) {
     const command = options.command ?? process.execPath;
-    this.child = spawn(command, [...args], { env: { ...process.env, ...options.env }, stdio: ["pipe", "pipe", "pipe"], ...(options.cwd === undefined ? {} : { cwd: options.cwd }) });
+    this.child = spawn(command, [...args], { env: { ...process.env, ...options.env }, stdio: ["pipe", "pipe", "pipe"], detached: options.isDetached === true, ...(options.cwd === undefined ? {} : { cwd: options.cwd }) });
     this.child.stdin!.on("error", () => {});
     this.child.stdin!.end(options.input ?? "");
     this.child.stdout!.setEncoding("utf8").on("data", (text: string) => {
