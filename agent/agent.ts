@@ -7,6 +7,7 @@ import { matchCode } from "../shared/kit/keys.ts";
 import type { Logger } from "../shared/kit/log.ts";
 import { systemRandom } from "../shared/kit/random.ts";
 import { Scope } from "../shared/kit/scope.ts";
+import { dialDelayMs } from "../shared/rules/backoff.ts";
 import type { Courier } from "../shared/outbox/courier.ts";
 import type { AgentHandshakeResult } from "../shared/link/handshake.ts";
 import { ByeFault, type FrameSocket } from "../shared/link/frame-socket.ts";
@@ -160,8 +161,9 @@ export class Agent {
       this.#enter("dialling", why);
       await this.#reporter.event("link-down", why);
       // The relay said when to come back, or a newer link of this site is there: a second agent would take turns with us for ever.
-      const hintMs = end.retryAfterMs > 0 ? Math.min(end.retryAfterMs, hintMsMax) : end.fault.code === "LINK_REPLACED" ? replacedPauseMs : 0;
-      if (hintMs > 0) await pause(this.#clock, hintMs, signal);
+      const hintMs = end.retryAfterMs > 0 ? Math.min(end.retryAfterMs, hintMsMax) : end.fault.code === "LINK_REPLACED" ? replacedPauseMs : null;
+      // Thousands of sites lose their links in the same beat: they must not dial in one.
+      await pause(this.#clock, hintMs ?? dialDelayMs({ forMs: 0, attempts: 0 }, systemRandom), signal);
     }
   }
 

@@ -73,7 +73,12 @@ function upgrade(socket: TLSSocket, host: string, binding: "exporter" | "none"):
       reject(new Fault("RELAY_UNREACHABLE", { what: `${host} does not take agents`, why, hint: "check that the address is a Bowline relay's, and that nothing in between removes WebSocket upgrades" }));
     };
     ws.once("error", (error) => refuse(error.message));
-    ws.once("unexpected-response", (_request, response) => refuse(`it answered ${response.statusCode ?? "?"} to the WebSocket upgrade`));
+    ws.once("unexpected-response", (_request, response) => {
+      const retryAfterMs = Number(response.headers["retry-after"]) * 1_000;
+      if (response.statusCode !== 503 || !(retryAfterMs > 0)) return refuse(`it answered ${response.statusCode ?? "?"} to the WebSocket upgrade`);
+      socket.destroy();
+      reject(new ByeFault(new Fault("TOO_MANY", { what: `${host} takes no agents right now`, why: "it asked to come back later" }), "busy", retryAfterMs));
+    });
     ws.once("open", () => {
       ws.removeAllListeners("error");
       resolve(new FrameSocket(ws, socket, "agent", binding));

@@ -2,7 +2,7 @@
 // and nowhere else, and never through the proxy of the way out. Called by agent.ts and the doctor.
 import type { Pool } from "undici";
 import { systemClock } from "../../shared/kit/clock.ts";
-import { dial, noProxySettings, undiciConnector } from "../../shared/kit/dial.ts";
+import { dial, noProxySettings, TicketStore, undiciConnector } from "../../shared/kit/dial.ts";
 import { openKubeAccess, type KubeAccess } from "./access.ts";
 import { openKubePool } from "./library-exchange.ts";
 import { UpstreamPool } from "./upstream.ts";
@@ -31,8 +31,9 @@ export async function openCluster(place: ClusterPlace): Promise<Cluster> {
   const access = await openKubeAccess({ kubeconfig: place.kubeconfig === "" ? null : place.kubeconfig, serviceHost: place.serviceHost, servicePort: place.servicePort, clock: systemClock });
   const tls = (): Parameters<typeof dial>[0]["tls"] => {
     const found = access.tls();
-    return found === null ? null : { serverName: found.serverName ?? access.host, ca: found.ca ?? "webpki", clientCert: found.clientCert, clientKey: found.clientKey, alpn: ["http/1.1"] };
+    return found === null ? null : { serverName: found.serverName ?? access.host, ca: found.ca ?? "webpki", clientCert: found.clientCert, clientKey: found.clientKey, alpn: ["http/1.1"], tickets };
   };
+  const tickets = new TicketStore(); // a burst of requests must not pay a full handshake each
   const faults = { down: "API_SERVER_DOWN", tls: "API_SERVER_TLS" } as const;
   const common = { host: access.host, port: access.port, proxy: noProxySettings, timeoutMs: kubeDialMs, faults };
   const dialKube = (signal: AbortSignal): ReturnType<typeof dial> => dial({ ...common, tls: tls(), signal });

@@ -19,9 +19,10 @@ export const LINK_PATH = "/link";
 const SUBPROTOCOL = "bowline.1";
 /** Handshakes in progress in total, and from one address: a storm is spread by hints, a flood stays outside. */
 const handshakesMax = 512;
-const handshakesPerAddressMax = 64;
-/** Agents that are told to come back spread over this time (ms). */
-const crowdHintMs = 5_000;
+/** Many sites share one address behind a NAT or a load balancer. */
+const handshakesPerAddressMax = 256;
+/** Agents that are told to come back spread over this time (s). */
+const crowdSpreadS = 8;
 
 export interface AcceptOptions {
   readonly store: RelayStore;
@@ -72,7 +73,7 @@ export class Acceptor {
     if (this.#isDraining) return "503 Service Unavailable";
     if (this.#options.binding === "exporter" && socket.getProtocol() !== "TLSv1.3") return "426 Upgrade Required";
     if (!(request.headers["sec-websocket-protocol"] ?? "").split(",").some((name) => name.trim() === SUBPROTOCOL)) return "400 Bad Request";
-    if (this.#inProgress >= handshakesMax || (this.#byAddress.get(address) ?? 0) >= handshakesPerAddressMax) return `503 Service Unavailable\r\nretry-after: ${Math.ceil(crowdHintMs / 1000)}`;
+    if (this.#inProgress >= handshakesMax || (this.#byAddress.get(address) ?? 0) >= handshakesPerAddressMax) return `503 Service Unavailable\r\nretry-after: ${crowdHintS()}`;
     return null;
   }
 
@@ -109,7 +110,7 @@ export class Acceptor {
   #bye(socket: FrameSocket, fault: Fault): void {
     if (!(fault instanceof ByeFault) && fault.code !== "LINK_LOST") {
       this.#options.log.warn({ code: fault.code, why: fault.why }, "an agent was refused");
-      socket.send("BYE", encodeBye({ code: byeCode(fault), greatestId: 0, retryAfterMs: fault.family === "unavailable" ? crowdHintMs : 0, reason: reasonOf(fault), otherRelay: "" }));
+      socket.send("BYE", encodeBye({ code: byeCode(fault), greatestId: 0, retryAfterMs: fault.family === "unavailable" ? 1_000 * crowdHintS() : 0, reason: reasonOf(fault), otherRelay: "" }));
     }
     socket.close();
   }
@@ -153,4 +154,8 @@ function byeCode(fault: Fault): CodeName {
     default:
       return fault.code === "LINK_LATE" ? "late" : "refused";
   }
+}
+
+function crowdHintS(): number {
+  return 1 + Math.floor(Math.random() * crowdSpreadS);
 }

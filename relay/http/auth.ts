@@ -40,6 +40,7 @@ export class Authenticator {
   readonly #store: RelayStore;
   readonly #clock: Clock;
   readonly #cache = new Map<string, Cached>();
+  readonly #looking = new Map<string, Promise<Login>>();
 
   constructor(store: RelayStore, clock: Clock) {
     this.#store = store;
@@ -51,7 +52,13 @@ export class Authenticator {
     const token = bearerOf(authorization);
     const cached = this.#cache.get(token);
     if (cached !== undefined && this.#clock.monoMs() < cached.untilMs && this.#clock.wallMs() < cached.login.expiresMs) return cached.login;
-    return this.#look(token);
+    // A busy kubectl asks a hundred times while the answer of the first is under way.
+    let looking = this.#looking.get(token);
+    if (looking === undefined) {
+      looking = this.#look(token).finally(() => this.#looking.delete(token));
+      this.#looking.set(token, looking);
+    }
+    return looking;
   }
 
   async #look(token: string): Promise<Login> {

@@ -81,7 +81,7 @@ export class Demo {
     this.#operator = new Operator(join(dir, "cli", "config.json"), this.#scope.signal);
     this.#scope.onEnd(() => this.#operator.close());
     await this.#operator.login(this.#relayUrl, join(dir, "relay"));
-    this.#scope.onEnd(() => Promise.all([...this.#sites.values()].map(({ agent }) => agent?.stop())).then(() => {}));
+    this.#scope.onEnd(async () => void (await Promise.all([...this.#sites.values()].map((site) => site.agent?.stop() ?? Promise.resolve()))));
     await Promise.all([...this.#sites.values()].map((site) => this.#join(site)));
     await this.#writeWaysIn();
     const tookMs = systemClock.monoMs() - this.#begunMs;
