@@ -30,16 +30,24 @@ export function* postEvent(args: { readonly id: string; readonly atMs: number; r
   if (excess > 0) yield* leaveGap(excess, args.atMs);
 }
 
+interface WaitingEvent {
+  id: string;
+  made_ms: number;
+  body: Uint8Array;
+}
+
+/** One record of the gap waits at most: an older one is counted into the new one. Without one yet, one event more makes room for it. */
 function* leaveGap(excess: number, nowMs: number): Operation<void> {
-  // One more than must go makes room for the record of the gap itself; an older gap record that falls is counted into the new one.
-  const rows = yield* query<{ id: string; made_ms: number; body: Uint8Array }>("SELECT id, made_ms, body FROM outbox WHERE site = ? AND kind = 'event' AND state = 'waiting' ORDER BY ord LIMIT ?", SELF, excess + 1);
-  let lost = 0;
-  for (const row of rows) {
-    const body = JSON.parse(Buffer.from(row.body).toString("utf8")) as { event: string; lost?: number };
-    lost += body.event === "gap" ? (body.lost ?? 0) : 1;
-    yield* removeLetter(row.id);
-  }
-  const first = Number(rows[0]?.made_ms ?? nowMs);
+  const older = yield* queryOne<WaitingEvent>("SELECT id, made_ms, body FROM outbox WHERE site = ? AND kind = 'event' AND state = 'waiting' AND id LIKE 'gap-%' LIMIT 1", SELF);
+  const rows = yield* query<WaitingEvent>(
+    "SELECT id, made_ms, body FROM outbox WHERE site = ? AND kind = 'event' AND state = 'waiting' AND id NOT LIKE 'gap-%' ORDER BY ord LIMIT ?",
+    SELF,
+    older === null ? excess + 1 : excess,
+  );
+  const counted = older === null ? 0 : (JSON.parse(Buffer.from(older.body).toString("utf8")) as { lost: number }).lost;
+  for (const { id } of older === null ? rows : [older, ...rows]) yield* removeLetter(id);
+  const lost = counted + rows.length;
+  const first = Number(older?.made_ms ?? rows[0]?.made_ms ?? nowMs);
   yield* post({ id: `gap-${first}-${nowMs}-${lost}`, kind: "event", body: { atMs: first, event: "gap", what: `${lost} events from here on were dropped: too many waited`, lost }, nowMs: first });
 }
 

@@ -58,10 +58,10 @@ const SMALL_ORDER: Readonly<Record<KeyKind, ReadonlySet<string>>> = {
 };
 
 /** The 32 octets of a key's text. Fault KEY_REFUSED for any other form, and for small-order keys. */
-export function parseKey(kind: KeyKind, text: string): Uint8Array {
+export function parseKey(kind: KeyKind, text: unknown): Uint8Array {
   const refuse = (why: string): Fault => new Fault("KEY_REFUSED", { what: `a ${kind} key is not acceptable`, why });
   const prefix = `${kind}:`;
-  if (!text.startsWith(prefix) || text.length !== prefix.length + textChars) throw refuse(`it is not "${prefix}" and ${textChars} characters of base64url`);
+  if (typeof text !== "string" || !text.startsWith(prefix) || text.length !== prefix.length + textChars) throw refuse(`it is not "${prefix}" and ${textChars} characters of base64url`);
   const key = Buffer.from(text.slice(prefix.length), "base64url");
   if (key.length !== keyBytes || keyText(kind, key) !== text) throw refuse("its text is not the one way to write it");
   const cleared = Buffer.from(key);

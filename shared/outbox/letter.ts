@@ -48,5 +48,7 @@ export function parseLetterOctets(octets: Uint8Array): Letter {
   if (typeof head !== "object" || head === null || !isId(head.id) || !isLaneName(head.lane)) throw refuse("its head has no id or lane");
   if (!LETTER_KINDS.includes(head.kind)) throw refuse("its kind is unknown");
   if (head.after !== undefined && !isId(head.after)) throw refuse("its predecessor is not an id");
+  if (head.replaceKey !== undefined && !isId(head.replaceKey)) throw refuse("what it replaces is not named by an id");
+  if (head.order !== undefined && (!Number.isSafeInteger(head.order) || head.order < 0)) throw refuse("its order is not a whole number");
   return { head, envelope: bytes.subarray(4 + length) };
 }

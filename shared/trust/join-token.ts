@@ -59,16 +59,27 @@ export function parseJoinToken(text: string): JoinToken {
   return requireToken(token, refuse);
 }
 
-function requireToken(token: JoinToken, refuse: (why: string) => Fault): JoinToken {
-  const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
-  if (!Array.isArray(token.urls) || token.urls.length === 0 || !token.urls.every((url) => isText(url) && url.startsWith("https://"))) throw refuse("it names no relay address");
+const isText = (value: unknown): value is string => typeof value === "string" && value !== "";
+const areTexts = (value: unknown): boolean => Array.isArray(value) && value.length > 0 && value.every(isText);
+
+/** What is said of TLS is whole: pins to compare with, or an authority. */
+function saysTls(tls: unknown): boolean {
+  const { kind, pins, ca } = (tls ?? {}) as { kind?: unknown; pins?: unknown; ca?: unknown };
+  return kind === "webpki" || (kind === "pin" && areTexts(pins)) || (kind === "ca" && isText(ca));
+}
+
+function requireToken(token: JoinToken | null, refuse: (why: string) => Fault): JoinToken {
+  if (typeof token !== "object" || token === null) throw refuse("its content is not an object");
+  if (!areTexts(token.urls) || !token.urls.every((url) => url.startsWith("https://"))) throw refuse("it names no relay address");
   if (!Array.isArray(token.identity) || token.identity.length === 0) throw refuse("it names no identity key of the relay");
   for (const key of token.identity) parseKey("ed25519", key);
-  if (!["pin", "ca", "webpki"].includes(token.tls?.kind)) throw refuse("it does not say how the relay's certificate is judged");
-  if (!/^[0-9a-f]{64}$/.test(token.trustRoot ?? "")) throw refuse("it names no trust root");
-  if (!isText(token.id) || Buffer.from(token.secret ?? "", "base64url").length !== 32) throw refuse("its secret is missing");
+  if (!saysTls(token.tls)) throw refuse("it does not say how the relay's certificate is judged");
+  if (!isText(token.trustRoot) || !/^[0-9a-f]{64}$/.test(token.trustRoot)) throw refuse("it names no trust root");
+  if (!isText(token.id) || !isText(token.secret) || Buffer.from(token.secret, "base64url").length !== 32) throw refuse("its secret is missing");
+  if (typeof token.name !== "string" || !isText(token.tier)) throw refuse("it has no name or tier");
+  if (typeof token.labels !== "object" || token.labels === null || !Object.values(token.labels).every((value) => typeof value === "string")) throw refuse("its labels are not texts");
   if (token.setting !== "relayed") throw refuse(`it asks for the setting "${String(token.setting)}", which this version does not have`);
   if (token.binding !== "exporter" && token.binding !== "none") throw refuse("it does not say how it is bound to TLS");
-  if (!Number.isSafeInteger(token.expires)) throw refuse("it has no expiry");
+  if (!Number.isSafeInteger(token.expires) || !Number.isSafeInteger(token.uses)) throw refuse("it has no expiry, or no number of uses");
   return token;
 }

@@ -56,7 +56,7 @@ export function parseTrustDocument(body: Uint8Array): TrustDocument {
   } catch {
     throw refuse("it is not JSON");
   }
-  if (JSON.stringify(value) !== text) throw refuse("it is not in the one form that is allowed");
+  if (typeof value !== "object" || value === null || JSON.stringify(value) !== text) throw refuse("it is not in the one form that is allowed");
   if (!Number.isSafeInteger(value.version) || value.version < 1) throw refuse("it has no version");
   if (!Number.isSafeInteger(value.expires)) throw refuse("it has no expiry");
   if (typeof value.roles !== "object" || value.roles === null) throw refuse("it has no roles");
@@ -64,8 +64,8 @@ export function parseTrustDocument(body: Uint8Array): TrustDocument {
   return value;
 }
 
-function requireRole(name: string, role: Role | undefined): void {
-  if (role === undefined || !Number.isSafeInteger(role.threshold) || !Array.isArray(role.keys)) throw refuse(`it has no role ${name}`);
+function requireRole(name: string, role: Role | null | undefined): void {
+  if (role === undefined || role === null || !Number.isSafeInteger(role.threshold) || !Array.isArray(role.keys)) throw refuse(`it has no role ${name}`);
   if (role.threshold < 1) throw refuse(`the role ${name} has the threshold ${role.threshold}`);
   if (new Set(role.keys).size !== role.keys.length) throw refuse(`the role ${name} lists a key twice`);
   if (role.threshold > role.keys.length) throw refuse(`the role ${name} wants ${role.threshold} of ${role.keys.length} keys`);
