@@ -1,5 +1,6 @@
 // `npm run bench -- [NAME...] [--quick] [--profile]`: runs the named benches (all by default), each with its control in the same run.
 import { bulk } from "./bulk.ts";
+import { dead } from "./dead.ts";
 import { fair } from "./fair.ts";
 import { buildGo } from "./ground.ts";
 import { hop } from "./hop.ts";
@@ -13,7 +14,7 @@ export interface BenchOptions {
 
 type Bench = (options: BenchOptions) => Promise<void>;
 
-const BENCHES: Readonly<Record<string, Bench>> = { hop, bulk, fair, stall, wan };
+const BENCHES: Readonly<Record<string, Bench>> = { hop, bulk, fair, stall, wan, dead };
 /** One line of wan alone, by its name. */
 const PARTS: Readonly<Record<string, Bench>> = {
   wan60: (options) => wan(options, ["wan60"]),
