@@ -9,6 +9,8 @@ import { Report } from "./report.ts";
 import { column, ratios, spread, spreadText, takeTurns } from "./turns.ts";
 
 const endlessOctets = 1e12;
+/** A quick run measures this part of the time. */
+const quickPart = 0.6;
 /** A frame on a line as slow as 64 kbit/s (octets): what may be under way ahead of a keystroke. */
 const slowFrameOctets = 1_024;
 
@@ -54,8 +56,9 @@ class Stage {
     this.subjects.push({ ...(await this.ground.control(through)), line: this.#lines[1]! }, { ...this.ground.product(), line: this.#lines[0]! });
   }
 
-  /** Nothing of an earlier load is under way any more. */
+  /** Nothing of an earlier load is under way any more. What plain sockets have left in a kernel would take minutes on a slow line: they are cut. */
   async atRest(subject: Behind): Promise<void> {
+    if (subject.name === "control") await subject.line.cut();
     for (let before = -1, quiet = 0, looks = 0; quiet < 3 && looks < 200; looks += 1) {
       const { forth, back } = await subject.line.counts();
       // A ping or an acknowledgement is not a load.
@@ -110,7 +113,10 @@ interface Outcome {
   readonly results: ReadonlyMap<string, readonly Round[]>;
 }
 
-async function measure(wan: LineCase, options: BenchOptions, count: number): Promise<Outcome> {
+const inTime = (wan: LineCase, options: BenchOptions): LineCase => (options.isQuick ? { ...wan, leadS: wan.leadS * quickPart, seconds: wan.seconds * quickPart } : wan);
+
+async function measure(whole: LineCase, options: BenchOptions, count: number): Promise<Outcome> {
+  const wan = inTime(whole, options);
   const stage = new Stage();
   try {
     await stage.start(wan, options.profile);
@@ -157,32 +163,39 @@ interface Keys {
   readonly idle: LoadResult;
   readonly down: LoadResult;
   readonly up: LoadResult;
-  readonly copy: readonly [number, number];
+  /** Octets per second of the cp beside the keystrokes, as they came out of the line. */
+  readonly copyDown: number;
+  readonly copyUp: number;
   readonly said: string;
 }
 
 /** A keystroke and its echo, alone and beside a cp in either direction; both are upgraded streams, as kubectl makes them. */
 async function keys(stage: Stage, subject: Behind, wan: LineCase): Promise<Keys> {
   const strokes = (): Promise<LoadResult> => stage.ground.load(subject, paths.exec("echo"), ["-mode", "echo", "-n", "1", "-pause", "100", "-d", String(wan.seconds)]).done;
-  const copy = (mode: "drink" | "feed"): Promise<LoadResult> => stage.ground.load(subject, paths.exec(mode === "drink" ? "pour" : "sink"), ["-mode", mode, "-warm", String(wan.leadS), "-d", String(wan.leadS + wan.seconds)]).done;
-  const all: LoadResult[] = [];
+  const besideCopy = async (mode: "drink" | "feed"): Promise<{ strokes: LoadResult; copy: LoadResult; octetsPerS: number }> => {
+    const copying = stage.ground.load(subject, paths.exec(mode === "drink" ? "pour" : "sink"), ["-mode", mode, "-d", String(wan.leadS + wan.seconds)]).done;
+    await pause(wan.leadS * 1_000);
+    const before = await subject.line.counts();
+    const result = await strokes();
+    const after = await subject.line.counts();
+    const copy = await copying;
+    await stage.atRest(subject);
+    // The copy is nearly all of the greater direction.
+    return { strokes: result, copy, octetsPerS: Math.max(after.forth - before.forth, after.back - before.back) / result.seconds };
+  };
   await stage.atRest(subject);
   const idle = await strokes();
-  for (const mode of ["drink", "feed"] as const) {
-    const copying = copy(mode);
-    await pause(wan.leadS * 1_000);
-    all.push(await strokes(), await copying);
-    await stage.atRest(subject);
-  }
-  const [down, downCopy, up, upCopy] = all as [LoadResult, LoadResult, LoadResult, LoadResult];
-  return { idle, down, up, copy: [downCopy.octets / downCopy.seconds, upCopy.octets / upCopy.seconds], said: [idle, ...all].map(failuresText).filter((text) => text !== "").join("; ") };
+  const down = await besideCopy("drink");
+  const up = await besideCopy("feed");
+  const said = [idle, down.strokes, down.copy, up.strokes, up.copy].map(failuresText).filter((text) => text !== "").join("; ");
+  return { idle, down: down.strokes, up: up.strokes, copyDown: down.octetsPerS, copyUp: up.octetsPerS, said };
 }
 
 async function keystrokes(options: BenchOptions, count: number): Promise<ReadonlyMap<string, readonly Keys[]>> {
   const stage = new Stage();
   try {
     await stage.start(wan64k, options.profile);
-    return await rounds(stage, count, false, (subject) => keys(stage, subject, wan64k));
+    return await rounds(stage, count, false, (subject) => keys(stage, subject, inTime(wan64k, options)));
   } finally {
     await stage.stop();
   }
@@ -192,9 +205,9 @@ function tellKeys(report: Report, results: ReadonlyMap<string, readonly Keys[]>)
   report.say(`\nwan64k: ${2 * wan64k.line.delayMs} ms round trip, 64 kbit/s each way; an exec's keystroke beside a cp`);
   const rows = [...results].map(([name, all]) => {
     const of = (key: (one: Keys) => number): string => spreadText(column(results, name, key));
-    return [`wan64k ${name}`, of((one) => one.idle.p50), of((one) => one.down.p50), of((one) => one.up.p50), of((one) => one.down.max), of((one) => one.up.max), of((one) => one.copy[0]), of((one) => one.copy[1]), all.find((one) => one.said !== "")?.said ?? ""];
+    return [`wan64k ${name}`, of((one) => one.idle.p50), of((one) => one.down.p50), of((one) => one.up.p50), of((one) => one.down.max), of((one) => one.up.max), of((one) => one.copyDown), of((one) => one.copyUp), all.find((one) => one.said !== "")?.said ?? ""];
   });
-  report.table(["", "key p50 ms", "beside cp down", "beside cp up", "worst down", "worst up", "cp down o/s", "cp up o/s", ""], rows);
+  report.table(["", "key p50 ms", "beside cp down", "beside cp up", "worst down", "worst up", "cp down octets/s", "cp up octets/s", ""], rows);
 }
 
 function judgeKeys(report: Report, results: ReadonlyMap<string, readonly Keys[]>): void {
@@ -204,17 +217,22 @@ function judgeKeys(report: Report, results: ReadonlyMap<string, readonly Keys[]>
   report.goal({ name: "wan64k.keyUpMs", sign: "<=", bound: boundMs, value: median((one) => one.up.p50) });
 }
 
-export async function wan(options: BenchOptions): Promise<void> {
-  const report = new Report("wan");
-  const count = options.isQuick ? 1 : 3;
-  const outcomes = [await measure(wan60, options, count)];
-  if (!options.isQuick) outcomes.push(await measure(wan60Stalls, options, 1));
+export type WanPart = "wan60" | "wan600" | "wan64k";
+
+export async function wan(options: BenchOptions, parts: readonly WanPart[] = ["wan60", "wan600", "wan64k"]): Promise<void> {
+  const report = new Report(parts.length === 1 ? parts[0]! : "wan");
+  const [fast, slow] = options.isQuick ? [1, 1] : [3, 2];
+  const outcomes: Outcome[] = [];
+  if (parts.includes("wan60")) {
+    outcomes.push(await measure(wan60, options, fast));
+    if (!options.isQuick) outcomes.push(await measure(wan60Stalls, options, 1));
+  }
   // These two cost next to no CPU.
-  const [slow, strokes] = await Promise.all([measure(wan600, options, options.isQuick ? 1 : 2), keystrokes(options, options.isQuick ? 1 : 2)]);
-  outcomes.push(slow);
+  const [slower, strokes] = await Promise.all([parts.includes("wan600") ? measure(wan600, options, slow) : null, parts.includes("wan64k") ? keystrokes(options, slow) : null]);
+  if (slower !== null) outcomes.push(slower);
   for (const outcome of outcomes) tell(report, outcome);
-  tellKeys(report, strokes);
-  for (const outcome of outcomes) if (outcome.wan !== wan60Stalls) judge(report, outcome);
-  judgeKeys(report, strokes);
+  if (strokes !== null) tellKeys(report, strokes);
+  for (const outcome of outcomes) if (outcome.wan.name !== wan60Stalls.name) judge(report, outcome);
+  if (strokes !== null) judgeKeys(report, strokes);
   report.write();
 }

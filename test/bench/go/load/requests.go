@@ -35,11 +35,13 @@ func (l *load) send(ctx context.Context, method string, body io.Reader, length i
 }
 
 // One exchange, to its end. An answer that is a refusal is a failure, in its own words.
-func (l *load) one(method string, body io.Reader, length int64) {
+func (l *load) one(ctx context.Context, method string, body io.Reader, length int64) {
 	from := time.Now()
-	response, err := l.send(context.Background(), method, body, length)
+	response, err := l.send(ctx, method, body, length)
 	if err != nil {
-		l.failed(err.Error())
+		if ctx.Err() == nil {
+			l.failed(err.Error())
+		}
 		return
 	}
 	defer response.Body.Close()
@@ -58,14 +60,20 @@ func (l *load) one(method string, body io.Reader, length int64) {
 
 func (l *load) get() {
 	for !l.isOver() {
-		l.one("GET", nil, 0)
+		l.one(context.Background(), "GET", nil, 0)
 		time.Sleep(l.pause)
 	}
 }
 
-func (l *load) down() { l.one("GET", nil, 0) }
-func (l *load) wait() { l.one("GET", nil, 0) }
-func (l *load) up()   { l.one("POST", &zeros{l.octets}, l.octets) }
+func (l *load) down() { l.one(context.Background(), "GET", nil, 0) }
+func (l *load) up()   { l.one(context.Background(), "POST", &zeros{l.octets}, l.octets) }
+
+// One question that hangs. Still hanging when the time is over is no failure: nobody has told us anything.
+func (l *load) wait() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(l.seconds*float64(time.Second)))
+	defer cancel()
+	l.one(ctx, "GET", nil, 0)
+}
 
 // Bodies one after the other until the time is over; what is under way then is given up.
 func (l *load) pour() {
