@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, rootCertificates, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { ceiling, systemClock } from "./clock.ts";
 import { Fault, type FaultCode } from "./errors.ts";
 import { describeRoute, findProxy, type ProxyAddress, type ProxySettings } from "./proxy.ts";
 
@@ -66,8 +67,8 @@ export class TicketStore {
 export async function dial(options: DialOptions): Promise<Socket | TLSSocket> {
   const { signal } = options;
   signal.throwIfAborted();
-  const ceiling = AbortSignal.timeout(options.timeoutMs);
-  const either = AbortSignal.any([signal, ceiling]);
+  const limit = ceiling(systemClock, options.timeoutMs);
+  const either = AbortSignal.any([signal, limit.signal]);
   try {
     const proxy = findProxy(options.proxy, { host: options.host, port: options.port, isTls: options.tls !== null });
     const raw = proxy === null ? await tcp(options.host, options.port, either) : await throughProxy(proxy, options, either);
@@ -75,9 +76,11 @@ export async function dial(options: DialOptions): Promise<Socket | TLSSocket> {
     return await secure(raw, options, options.tls, either);
   } catch (error) {
     signal.throwIfAborted();
-    if (ceiling.aborted) throw down(options, `no answer within ${options.timeoutMs / 1000} s`, error);
+    if (limit.signal.aborted) throw down(options, `no answer within ${options.timeoutMs / 1000} s`, error);
     if (error instanceof Fault) throw error;
     throw down(options, errnoText(error as NodeJS.ErrnoException), error);
+  } finally {
+    limit.clear();
   }
 }
 
