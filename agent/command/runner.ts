@@ -1,7 +1,7 @@
 // Runs commands: claims one at a time in order, lets those of different keys run side by side, writes each outcome with its letter, and after a restart decides
 // what a claim without an outcome means. Knows no kind of command; the catalog does. delivery.md section 3.
 import type { CommandOutcome } from "../../shared/api.ts";
-import { pause, type CancelTimer, type Clock } from "../../shared/kit/clock.ts";
+import { ceiling, pause, type CancelTimer, type Clock } from "../../shared/kit/clock.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
 import type { Logger } from "../../shared/kit/log.ts";
@@ -131,13 +131,13 @@ export class Runner {
   }
 
   async #outcome(command: ClaimedCommand, isRestart: boolean): Promise<CommandOutcome> {
-    const { catalog, store, time, signal } = this.#options;
+    const { catalog, store, time, clock, signal } = this.#options;
     const body = parseCommandBody(command.body);
-    const ceiling = AbortSignal.timeout(Math.min(catalog.runMsMax(body), 2 ** 31 - 1));
+    const limit = ceiling(clock, Math.min(catalog.runMsMax(body), 2 ** 31 - 1));
     const args: RunArgs = {
       commandId: command.id,
       body,
-      signal: AbortSignal.any([signal, ceiling]),
+      signal: AbortSignal.any([signal, limit.signal]),
       onStarted: () => store.call("markEffect", { id: command.id }),
     };
     try {
@@ -146,8 +146,10 @@ export class Runner {
       const isPast = now !== null && now.nowMs + now.errorMs > command.deadlineMs;
       return await this.#recover(command, args, recoveryAct(REPEATABILITY[command.kind] ?? "neither", command.attempts, isPast));
     } catch (error) {
-      if (ceiling.aborted && !signal.aborted) return { state: "failed", what: "it did not end within its time", code: "COMMAND_FAILED", objects: [] };
+      if (limit.signal.aborted && !signal.aborted) return { state: "failed", what: "it did not end within its time", code: "COMMAND_FAILED", objects: [] };
       throw error;
+    } finally {
+      limit.clear();
     }
   }
 

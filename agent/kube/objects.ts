@@ -1,7 +1,7 @@
 // Typed calls to the API server for the agent's own work: commands and the report. Every call names whom it acts as. Answers are bounded;
 // errors are Faults that carry the API server's own words. Kinds are found by discovery and remembered for a while.
 import type { Pool } from "undici";
-import type { Clock } from "../../shared/kit/clock.ts";
+import { ceiling, type Clock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import type { KubeObject } from "../../shared/api.ts";
 import type { KubeAccess } from "./access.ts";
@@ -61,7 +61,8 @@ export class KubeObjects {
     const body = call.body === undefined ? null : JSON.stringify(call.body);
     if (body !== null) headers.push("content-type", call.contentType ?? "application/json");
     headers.push(...impersonationHeaders(call.as));
-    const signal = AbortSignal.any([call.signal, AbortSignal.timeout(callMs)]);
+    const limit = ceiling(this.#clock, callMs);
+    const signal = AbortSignal.any([call.signal, limit.signal]);
     try {
       const answer = await this.#pool.request({ method: call.method, path: this.#access.basePath + call.path, headers, body, signal });
       const chunks: Buffer[] = [];
@@ -75,6 +76,8 @@ export class KubeObjects {
     } catch (error) {
       call.signal.throwIfAborted();
       throw upstreamFault(error, this.#access.origin, false);
+    } finally {
+      limit.clear();
     }
   }
 

@@ -1,6 +1,6 @@
-// Waiting: a pause ends with its time or with its signal, and leaves neither a timer nor a listener behind.
+// Waiting: a pause ends with its time or with its signal, a ceiling with what it limits; neither leaves a timer or a listener behind.
 import { expect, test } from "vitest";
-import { pause, systemClock, type Clock } from "./clock.ts";
+import { ceiling, pause, systemClock, type Clock } from "./clock.ts";
 
 /** A clock that is moved by hand. */
 function handClock(): Clock & { wake: () => void; readonly waiting: number } {
@@ -71,4 +71,19 @@ test("the system's clock wakes once, or not when it was called off, and never go
   expect(woken).toBe(0);
   expect(systemClock.monoMs()).toBeGreaterThan(before);
   expect(Math.abs(systemClock.wallMs() - Date.now())).toBeLessThan(10_000);
+});
+
+test("a ceiling that is reached aborts with a TimeoutError", () => {
+  const clock = handClock();
+  const limit = ceiling(clock, 1_500);
+  clock.wake();
+  expect(limit.signal.aborted).toBe(true);
+  expect(limit.signal.reason).toMatchObject({ name: "TimeoutError", message: "it did not end within 1.5 s" });
+});
+
+test("a ceiling that is cleared leaves no timer and never aborts", () => {
+  const clock = handClock();
+  const limit = ceiling(clock, 1_500);
+  limit.clear();
+  expect([clock.waiting, limit.signal.aborted]).toEqual([0, false]);
 });

@@ -3,7 +3,8 @@
 // whose peer was not checked: by chain and name, or by pin.
 import { createHash } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls, rootCertificates, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { connect as connectTls, getCACertificates, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { ceiling, systemClock } from "./clock.ts";
 import { Fault, type FaultCode } from "./errors.ts";
 import { describeRoute, findProxy, type ProxyAddress, type ProxySettings } from "./proxy.ts";
 
@@ -66,8 +67,8 @@ export class TicketStore {
 export async function dial(options: DialOptions): Promise<Socket | TLSSocket> {
   const { signal } = options;
   signal.throwIfAborted();
-  const ceiling = AbortSignal.timeout(options.timeoutMs);
-  const either = AbortSignal.any([signal, ceiling]);
+  const limit = ceiling(systemClock, options.timeoutMs);
+  const either = AbortSignal.any([signal, limit.signal]);
   try {
     const proxy = findProxy(options.proxy, { host: options.host, port: options.port, isTls: options.tls !== null });
     const raw = proxy === null ? await tcp(options.host, options.port, either) : await throughProxy(proxy, options, either);
@@ -75,9 +76,11 @@ export async function dial(options: DialOptions): Promise<Socket | TLSSocket> {
     return await secure(raw, options, options.tls, either);
   } catch (error) {
     signal.throwIfAborted();
-    if (ceiling.aborted) throw down(options, `no answer within ${options.timeoutMs / 1000} s`, error);
     if (error instanceof Fault) throw error;
+    if (limit.signal.aborted) throw down(options, `no answer within ${options.timeoutMs / 1000} s`, error);
     throw down(options, errnoText(error as NodeJS.ErrnoException), error);
+  } finally {
+    limit.clear();
   }
 }
 
@@ -121,17 +124,22 @@ function settled<S extends Socket>(socket: S, event: "connect" | "secureConnect"
 }
 
 async function throughProxy(proxy: ProxyAddress, options: DialOptions, signal: AbortSignal): Promise<Socket> {
-  const fail = (why: string, cause?: unknown): Fault =>
-    new Fault("PROXY_FAILED", { what: `the proxy ${proxy.shown} did not connect to ${options.host}:${options.port}`, why, hint: "check HTTPS_PROXY (with USER:PASSWORD@ if it wants credentials), or put the host into NO_PROXY", cause });
+  const check = "check HTTPS_PROXY (with USER:PASSWORD@ if it wants credentials), or put the host into NO_PROXY";
+  const fail = (why: string, cause?: unknown, hint = check): Fault => new Fault("PROXY_FAILED", { what: `the proxy ${proxy.shown} did not connect to ${options.host}:${options.port}`, why, hint, cause });
+  /** The caller's own abort goes on as it is; the ceiling is the proxy's to answer for while it has not connected us. */
+  const failed = (error: NodeJS.ErrnoException): unknown => {
+    options.signal.throwIfAborted();
+    if (signal.aborted) return fail(`no answer within ${options.timeoutMs / 1_000} s`, error);
+    const distrust = trustWhy(error, proxy.host);
+    if (distrust !== null) return fail(distrust, error, "give the authority that issued it to this process: NODE_EXTRA_CA_CERTS=FILE; never turn verification off");
+    return error instanceof Fault ? error : fail(errnoText(error), error);
+  };
   let socket: Socket;
   try {
     socket = await tcp(proxy.host, proxy.port, signal);
-    // The proxy's own certificate may come from the same private CA as the relay's, or from a public one.
-    const extra = options.tls !== null && options.tls.ca !== "webpki" ? { ca: [...rootCertificates, options.tls.ca] } : {};
-    if (proxy.isTls) socket = await settled(connectTls({ socket, ...serverName(proxy.host), ...extra, minVersion: "TLSv1.2" }), "secureConnect", signal);
+    if (proxy.isTls) socket = await settled(connectTls({ socket, host: proxy.host, ...serverName(proxy.host), ...proxyRoots(options.tls), minVersion: "TLSv1.2" }), "secureConnect", signal);
   } catch (error) {
-    signal.throwIfAborted();
-    throw fail(errnoText(error as NodeJS.ErrnoException), error);
+    throw failed(error as NodeJS.ErrnoException);
   }
   const authority = `${isIP(options.host) === 6 ? `[${options.host}]` : options.host}:${options.port}`;
   const credentials = proxy.authorization === null ? "" : `Proxy-Authorization: ${proxy.authorization}\r\n`;
@@ -143,9 +151,13 @@ async function throughProxy(proxy: ProxyAddress, options: DialOptions, signal: A
     return socket;
   } catch (error) {
     socket.destroy();
-    signal.throwIfAborted();
-    throw error instanceof Fault ? error : fail((error as Error).message, error);
+    throw failed(error as NodeJS.ErrnoException);
   }
+}
+
+/** The proxy's own certificate may come from the same private CA as the target's, from one that the machine was told of (NODE_EXTRA_CA_CERTS), or from a public one. */
+function proxyRoots(tls: DialTls | null): { ca?: string[] } {
+  return tls === null || tls.ca === "webpki" ? {} : { ca: [...getCACertificates("default"), tls.ca] };
 }
 
 /** Reads the head of the answer to CONNECT; octets behind it stay in the socket. */
@@ -232,14 +244,21 @@ function requirePin(socket: TLSSocket, pins: readonly string[]): void {
   throw new Fault("RELAY_TLS", { what: "the certificate's key is not the pinned one", why: `it has the pin ${pin || "none"}, wanted ${pins.join(" or ")}`, hint: "if the relay's certificate was renewed with another key, make a new join token" });
 }
 
+/** Why a certificate is not trusted, in words; null when the error is another. */
+function trustWhy(error: NodeJS.ErrnoException, name: string): string | null {
+  const code = error.code ?? "";
+  if (code === "ERR_TLS_CERT_ALTNAME_INVALID") return `its certificate is not for ${name}`;
+  if (code === "CERT_HAS_EXPIRED") return "its certificate has expired";
+  return /CERT|SELF_SIGNED|UNABLE_TO|ISSUER|ALTNAME|HOSTNAME/.test(code) ? `its certificate comes from an authority that is not trusted (${code})` : null;
+}
+
 function tlsFault(error: NodeJS.ErrnoException, options: DialOptions, name: string): Fault {
   const code = error.code ?? "";
   const at = `${options.host}:${options.port}`;
-  const isTrust = /CERT|SELF_SIGNED|UNABLE_TO|ISSUER|ALTNAME|HOSTNAME/.test(code);
-  if (!isTrust && !code.startsWith("ERR_SSL") && !code.startsWith("EPROTO")) return down(options, errnoText(error), error);
-  const why = code === "ERR_TLS_CERT_ALTNAME_INVALID" ? `its certificate is not for ${name}` : code === "CERT_HAS_EXPIRED" ? "its certificate has expired" : isTrust ? `its certificate comes from an authority that is not trusted (${code})` : error.message;
-  const hint = isTrust ? "give the authority that issued it (--ca FILE, or certificate-authority in the kubeconfig); never turn verification off" : "is it really a TLS port?";
-  return new Fault(options.faults.tls, { what: `no trusted TLS with ${at}`, why, hint, cause: error });
+  const distrust = trustWhy(error, name);
+  if (distrust === null && !code.startsWith("ERR_SSL") && !code.startsWith("EPROTO")) return down(options, errnoText(error), error);
+  const hint = distrust !== null ? "give the authority that issued it (--ca FILE, or certificate-authority in the kubeconfig); never turn verification off" : "is it really a TLS port?";
+  return new Fault(options.faults.tls, { what: `no trusted TLS with ${at}`, why: distrust ?? error.message, hint, cause: error });
 }
 
 const ERRNO_TEXT: Readonly<Record<string, string>> = {

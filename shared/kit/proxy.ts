@@ -33,14 +33,15 @@ export function parseProxySettings(texts: { readonly httpProxy: string; readonly
 function parseProxy(text: string, name: string): ProxyAddress | null {
   if (text.trim() === "") return null;
   let url: URL;
+  let credentials: string;
   try {
     url = new URL(text.includes("://") ? text.trim() : `http://${text.trim()}`);
+    credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   } catch {
     throw new Fault("USAGE", { what: `${name} is not a proxy's address`, why: "it must be http://[USER:PASSWORD@]HOST:PORT or https://...", hint: "percent-encode special characters in user and password" });
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") throw new Fault("USAGE", { what: `${name} names a ${url.protocol.slice(0, -1)} proxy`, why: "http and https proxies are supported (CONNECT)" });
   const isTls = url.protocol === "https:";
-  const credentials = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`;
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const port = Number(url.port || (isTls ? 443 : 80));
   return { isTls, host, port, authorization: url.username === "" ? null : `Basic ${Buffer.from(credentials).toString("base64")}`, shown: `${url.protocol}//${url.hostname}:${port}` };

@@ -6,6 +6,13 @@ import { MuxStream, STREAM_TABLE, type StreamEvent, type StreamState } from "./s
 
 const make = (isInteractive = false, budget = new GrowthBudget(1_000_000)): MuxStream =>
   new MuxStream(1, isInteractive, { peerStart: 10_000_000, ownStart: 65_536, budget });
+/** The first `octets` octets of the queue, in one piece. */
+function shift(stream: MuxStream, octets: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  stream.shiftInto(parts, octets);
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
+
 const states = Object.keys(STREAM_TABLE) as StreamState[];
 const events: readonly StreamEvent[] = ["sendFin", "receiveFin", "reset"];
 
@@ -31,7 +38,7 @@ test.each(states.flatMap((state) => events.map((event) => [state, event] as cons
 });
 
 describe("the queue", () => {
-  test("gives every octet once and in order, in parts of any size that never cross two chunks", () => {
+  test("gives every octet once and in order, in parts of any size, across chunks", () => {
     const chunks = fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { minLength: 1, maxLength: 150 });
     fc.assert(
       fc.property(chunks, fc.array(fc.integer({ min: 1, max: 200 }), { minLength: 1 }), (written, sizes) => {
@@ -41,8 +48,7 @@ describe("the queue", () => {
         const drain = (least: number): void => {
           while (stream.queuedOctets > least) {
             const size = sizes[(turn += 1) % sizes.length]!;
-            const part = stream.shift(size);
-            expect(part.length >= 1 && part.length <= size).toBe(true);
+            const part = shift(stream, Math.min(size, stream.queuedOctets));
             out.push(...part);
           }
         };
@@ -62,8 +68,12 @@ describe("the queue", () => {
     const stream = make();
     const chunk = new Uint8Array(100);
     stream.push(chunk, 0);
-    expect(stream.shift(40).buffer).toBe(chunk.buffer);
-    expect(stream.shift(1_000)).toHaveLength(60);
+    stream.push(new Uint8Array(7), 0);
+    const parts: Uint8Array[] = [];
+    stream.shiftInto(parts, 40);
+    expect(parts.map(({ buffer }) => buffer)).toEqual([chunk.buffer]);
+    stream.shiftInto(parts, 67);
+    expect(parts.map(({ length }) => length)).toEqual([60, 7]);
   });
 
   test("that is dropped is empty, and its growth is the link's again", () => {
@@ -76,31 +86,40 @@ describe("the queue", () => {
     stream.in.receive(0);
     stream.in.take(0, 1, 100);
     stream.drop();
-    expect([stream.queuedOctets, stream.record, budget.used, stream.hasWork]).toEqual([0, null, 0, false]);
+    expect([stream.queuedOctets, stream.record, budget.used, stream.hasBody, stream.hasBareWork]).toEqual([0, null, 0, false, false]);
   });
 });
 
 describe("work", () => {
-  test("is a record, octets with credit, or an end that waits for nothing else", () => {
+  test("needs credit for octets, and nothing for a head or for an end that waits for nothing else", () => {
     const stream = new MuxStream(1, false, { peerStart: 10, ownStart: 10, budget: new GrowthBudget(0) });
-    expect(stream.hasWork).toBe(false);
+    expect([stream.hasBody, stream.hasBareWork]).toEqual([false, false]);
     stream.wantsFin = true;
-    expect(stream.hasWork).toBe(true);
+    expect([stream.hasBody, stream.hasBareWork]).toEqual([false, true]);
     stream.push(new Uint8Array(20), 0);
-    expect(stream.hasWork).toBe(true);
-    stream.sentBody(stream.shift(10).length, 0);
-    expect(stream.hasWork, "no credit: the end waits behind the octets").toBe(false);
+    expect([stream.hasBody, stream.hasBareWork]).toEqual([true, false]);
+    stream.sentBody(shift(stream, 10).length, 0);
+    expect([stream.hasBody, stream.hasBareWork], "no credit: the end waits behind the octets").toEqual([false, false]);
     stream.out.raise(20);
-    expect(stream.hasWork).toBe(true);
+    expect([stream.hasBody, stream.hasBareWork]).toEqual([true, false]);
     stream.record = new Uint8Array(1);
-    expect(stream.hasWork).toBe(true);
+    expect(stream.hasBareWork).toBe(true);
+  });
+
+  test("that nobody reads any more is gone, and the end may leave", () => {
+    const stream = new MuxStream(1, false, { peerStart: 0, ownStart: 10, budget: new GrowthBudget(0) });
+    stream.push(new Uint8Array(20), 0);
+    stream.wantsFin = true;
+    expect([stream.hasBody, stream.hasBareWork]).toEqual([false, false]);
+    stream.dropQueue();
+    expect([stream.hasBody, stream.hasBareWork, stream.queuedOctets]).toEqual([false, true, 0]);
   });
 });
 
 describe("going first", () => {
   const send = (stream: MuxStream, octets: number, nowMs: number): void => {
     stream.push(new Uint8Array(octets), nowMs);
-    stream.sentBody(stream.shift(octets).length, nowMs);
+    stream.sentBody(shift(stream, octets).length, nowMs);
   };
 
   test.each([
@@ -119,7 +138,7 @@ describe("going first", () => {
     send(stream, 40_000, 0);
     stream.push(new Uint8Array(10), 90);
     expect(stream.goesFirst).toBe(false);
-    stream.sentBody(stream.shift(10).length, 500);
+    stream.sentBody(shift(stream, 10).length, 500);
     expect(stream.goesFirst, "its octets waited 410 ms: that was no pause").toBe(false);
     stream.push(new Uint8Array(1), 700);
     expect(stream.goesFirst, "a keystroke after a screenful").toBe(true);

@@ -26,6 +26,8 @@ export class CutNetwork {
   readonly hostAddress: string;
   /** This host as the site sees it on the direct wire. */
   readonly apiAddress: string;
+  /** The site as this host sees it on the direct wire. */
+  readonly siteAddress: string;
   /** In front of a command that is to run at the site. */
   readonly via: readonly string[];
   readonly #router: string;
@@ -41,6 +43,7 @@ export class CutNetwork {
     const net = `198.18.${mark}`;
     this.hostAddress = `${net}.1`;
     this.apiAddress = `${net}.9`;
+    this.siteAddress = `${net}.10`;
     const [hostEnd, apiEnd] = [`bwh${tag}`, `bwa${tag}`];
     this.#wires = [hostEnd, apiEnd];
     const [router, site] = [this.#router, this.#site];

@@ -2,6 +2,7 @@
 // is honest for what it was doing, and after healing the next link serves with nothing left of the old one.
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { issueCertificate, makeAuthority } from "../../shared/kit/certificates.ts";
+import { inspectable, Inspector } from "../kit/inspect.ts";
 import { expectFlat } from "../kit/leaks.ts";
 import { describeNeeding } from "../kit/needs.ts";
 import { CutNetwork, cutNetworkMissing } from "./cut-network.ts";
@@ -36,9 +37,10 @@ describeNeeding(cutNetworkMissing(), "a half-open link", () => {
     cluster.sim.bulkLog("default", "bulky", 4_000_000_000);
     await cluster.sim.until("pods", "default", "clock", (pod) => (pod["status"] as { phase?: string }).phase === "Running");
     place.relayUrl = "https://0.0.0.0:0";
+    Object.assign(place.env, inspectable);
     relay = await place.relay(["--names", network.hostAddress]);
     await place.login();
-    agent = await place.site("far", cluster.kubeconfig, ["--report-every", "10m"], { via: network.via, url: `https://${network.hostAddress}:${new URL(place.relayUrl).port}` });
+    agent = await place.site("far", cluster.kubeconfig, ["--report-every", "10m"], { via: network.via, env: { NODE_OPTIONS: `--inspect-port=${network.siteAddress}:0` }, url: `https://${network.hostAddress}:${new URL(place.relayUrl).port}` });
   });
 
   afterEach(() => network.heal());
@@ -89,7 +91,8 @@ describeNeeding(cutNetworkMissing(), "a half-open link", () => {
 
   test("with requests waiting: both ends notice within 15 s, each client gets its honest end, and rounds of it leave nothing behind", { timeout: 240_000 }, async () => {
     cluster.sim.put({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "seen" }, data: {} });
-    const growth = await expectFlat({ processes: () => ({ relay: relay.child.pid!, agent: agent.child.pid! }), rounds: 3, spareDescriptors, round: cutWithWork });
+    const inside = { relay: await Inspector.attach(relay), agent: await Inspector.attach(agent) };
+    const growth = await expectFlat({ processes: () => ({ relay: relay.child.pid!, agent: agent.child.pid! }), rounds: 3, spareDescriptors, inside, round: cutWithWork });
     process.stderr.write(`half-open: growth after three rounds, KiB: ${JSON.stringify(growth)}\n`);
   });
 

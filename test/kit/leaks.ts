@@ -1,6 +1,7 @@
 // The leak oracle: what a running process holds, read from /proc, before and after many rounds of the same work. Promises: descriptors back where they were and
 // resident memory flat, or an error that names what stayed. It never signals the process and changes nothing in it; Linux only.
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import type { Alive, Inspector } from "./inspect.ts";
 
 /** Descriptors are given this long (ms) to go: closing handshakes and graces of a second or two are no leak. */
 const settleMs = 10_000;
@@ -53,6 +54,8 @@ export interface FlatOptions {
   readonly rssSlackKiB?: number;
   /** More descriptors of a kind that are no leak, such as sockets of a pool; below the number of rounds, or a leak of one a round goes unseen. */
   readonly spareDescriptors?: number;
+  /** Inspectors of some of the processes: their living timers, sockets and signals are counted too, with the same spare. */
+  readonly inside?: Readonly<Record<string, Inspector>>;
   readonly round: (index: number) => Promise<void>;
 }
 
@@ -62,6 +65,8 @@ export async function expectFlat(options: FlatOptions): Promise<Record<string, n
   if (spareDescriptors >= options.rounds) throw new Error(`${options.rounds} rounds show no leak of one descriptor a round when ${spareDescriptors} are spare`);
   for (let index = 0; index < warmUp; index += 1) await options.round(index);
   const before = new Map(Object.entries(options.processes()).map(([name, pid]) => [name, { pid, held: footprint(pid) }]));
+  const alive = new Map<string, Alive>();
+  for (const [name, inspector] of Object.entries(options.inside ?? {})) alive.set(name, await inspector.alive());
   for (let index = 0; index < options.rounds; index += 1) await options.round(warmUp + index);
   const growth: Record<string, number> = {};
   for (const [name, { pid, held }] of before) {
@@ -71,7 +76,19 @@ export async function expectFlat(options: FlatOptions): Promise<Record<string, n
     const slack = options.rssSlackKiB ?? rssSlackKiB;
     if (growth[name] > slack) throw new Error(`${name} grew by ${growth[name]} KiB in ${options.rounds} rounds, at most ${slack} KiB are explained`);
   }
+  for (const [name, inspector] of Object.entries(options.inside ?? {})) await expectAliveBack(name, inspector, alive.get(name)!, spareDescriptors);
   return growth;
+}
+
+/** Waits until a process keeps no more timers, sockets and signals alive than before; throws with the counts. */
+async function expectAliveBack(name: string, inspector: Inspector, before: Alive, spare: number): Promise<void> {
+  const giveUpMs = performance.now() + settleMs;
+  for (;;) {
+    const { counts } = await inspector.alive();
+    const grown = Object.entries(counts).filter(([kind, count]) => count > before.counts[kind as keyof Alive["counts"]] + spare);
+    if (grown.length === 0) return;
+    if (performance.now() > giveUpMs) throw new Error(`${name} keeps alive what it did not before: ${grown.map(([kind, count]) => `${kind}: ${before.counts[kind as keyof Alive["counts"]]} -> ${count}`).join(", ")}`);
+  }
 }
 
 /** Waits until a process holds no more descriptors than `before` (and `spare` of each kind); throws with what stayed. */
