@@ -155,7 +155,7 @@ function tell(report: Report, outcomes: readonly Outcome[]): void {
     const group = `${subject.name} ${way}, ${isWaiting ? `${waitingRequests} waiting` : "idle"}`;
     groups.set(group, [...(groups.get(group) ?? []), outcome]);
   }
-  const seconds = (values: readonly number[]): string => (values.length === 0 || values.every((value) => Number.isNaN(value)) ? "-" : spreadText(values));
+  const seconds = (values: readonly number[]): string => (values.every((value) => Number.isNaN(value)) ? "-" : spreadText(values));
   const rows = [...groups].map(([name, group]) => [name, group.length, seconds(group.flatMap((one) => one.failedS)), group.reduce((sum, one) => sum + one.waitingStill, 0), seconds(group.map((one) => one.relayS)), seconds(group.map((one) => one.agentS)), group[0]!.said]);
   report.table(["seconds after the end", "sites", "requests failed", "never told", "relay noticed", "agent noticed", "in words"], rows);
   report.say(`watched for ${watchedMs / 1_000} s; a stopped agent cannot notice`);
