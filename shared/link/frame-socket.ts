@@ -10,6 +10,7 @@ import { decodeFrames } from "../wire/decoder.ts";
 import { faultCodeOf } from "../wire/codes.ts";
 import { handshakeBytesMax, handshakeClaimBytesMax } from "../wire/limits.ts";
 import type { HandshakePort } from "./handshake.ts";
+import { giveBack, takePiece } from "./message-pool.ts";
 import { faultFromReason } from "./reason.ts";
 import { writeWsHead, wsHeadBytes } from "./ws-head.ts";
 
@@ -45,8 +46,8 @@ export class FrameSocket implements HandshakePort {
   readonly #isMasked: boolean;
   #backlog: Buffer[] = [];
   #backlogOctets = 0;
-  /** The last memory that `allocate` gave, head and message. */
-  #whole = NOTHING;
+  /** The last memory that `allocate` gave: the WebSocket head and the message behind it. */
+  #piece: Buffer = NOTHING;
   #message: Uint8Array = NOTHING;
   #take: ((message: Buffer) => void) | null = null;
   #end: SocketEnd | null = null;
@@ -101,17 +102,18 @@ export class FrameSocket implements HandshakePort {
   /** Memory for the next message, with room for its WebSocket head in front: `sendMessage` of it is one write. */
   allocate(octets: number): Uint8Array {
     const headBytes = wsHeadBytes(octets, this.#isMasked);
-    this.#whole = Buffer.allocUnsafe(headBytes + octets);
-    writeWsHead(this.#whole, octets, this.#isMasked);
-    this.#message = this.#whole.subarray(headBytes);
+    this.#piece = takePiece(headBytes + octets);
+    writeWsHead(this.#piece, octets, this.#isMasked);
+    this.#message = this.#piece.subarray(headBytes, headBytes + octets);
     return this.#message;
   }
 
   sendMessage(message: Uint8Array): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
-    if (message === this.#message) this.#tls.write(this.#whole);
-    else this.#ws.send(message, sendOptions);
-    this.#whole = this.#message = NOTHING;
+    if (message !== this.#message) return this.#ws.send(message, sendOptions);
+    const piece = this.#piece;
+    this.#tls.write(piece.subarray(0, message.byteOffset - piece.byteOffset + message.length), () => giveBack(piece));
+    this.#piece = this.#message = NOTHING;
   }
 
   onDrain(wake: () => void): void {

@@ -26,8 +26,8 @@ export const creditStartBytes = 65_536;
 export const creditStreamBytesMax = 4_194_304;
 /** Ceiling of grown credit (above the starts) for one link, in octets. */
 export const creditLinkBytesMax = 16_777_216;
-/** Octets queued by one stream in the mux before `write` says "wait for writable". */
-export const streamQueueHighBytes = 65_536;
+/** Octets queued by one stream in the mux before `write` says "wait for writable": two messages, so that a bulk's source is not stopped and started for each. */
+export const streamQueueHighBytes = 131_072;
 /** Octets queued by one stream above which `write` is a bug of the caller (one chunk of any size is always taken at an empty queue). */
 export const streamQueueBytesMax = 8_388_608;
 /** Open streams of one link. */
@@ -53,8 +53,8 @@ export const owedVerdictMs = 13_000;
 export const socketStuckMs = 10_000;
 export const socketStuckBytes = 1_048_576;
 
-/** An ACK is due after this many octets, or this many ms after the first that is not yet covered. */
-export const ackAfterBytes = 16_384;
+/** An ACK is due after this many octets (16 KiB made one of its own for each message of a bulk), or this many ms after the first that is not yet covered (which comes first on a slow link). */
+export const ackAfterBytes = 131_072;
 export const ackAfterMs = 10;
 /** LIVE goes out this often (ms) while streams are open. */
 export const liveEveryMs = 30_000;
