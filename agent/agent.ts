@@ -30,6 +30,7 @@ import { serveKubeUpgrade } from "./kube/upgrade.ts";
 import { LetterDesk } from "./letter-desk.ts";
 import { serveHealth, serveStatus, type AgentStatus } from "./local.ts";
 import { makeHello, serveLink } from "./serve-link.ts";
+import { followTime, keepTime, type TimePorts } from "./keep-time.ts";
 import { SiteClock, thisMachine, type ClockRecord } from "./site-clock.ts";
 import { SiteStanding } from "./standing.ts";
 import { Reporter } from "./status/reporter.ts";
@@ -41,8 +42,6 @@ const shortLinkMs = 10_000;
 /** No hint keeps a site away for longer than this (ms). */
 const hintMsMax = 600_000;
 const replacedPauseMs = 30_000;
-/** While linked, the relay's time is asked for this often (ms): 200 ppm of drift are 360 ms by then. */
-const askTimeMs = 1_800_000;
 
 /** The cluster of these settings, for whoever looks at it without an agent (the doctor). */
 export function clusterOf(settings: AgentSettings): Promise<Cluster> {
@@ -87,7 +86,8 @@ export class Agent {
     this.#cluster = await openCluster(this.#settings);
     this.#standing = await SiteStanding.open(this.#folder, relay);
     this.#assemble();
-    this.#closeAtEnd(await serveStatus(dir, () => this.#status()));
+    const status = await serveStatus(dir, () => this.#status()).catch((error: unknown) => void this.#log.warn({ why: asFault(error).message }, "no status for bowline agent status"));
+    if (status !== undefined) this.#closeAtEnd(status);
     if (this.#settings.healthPort > 0) this.#closeAtEnd(await serveHealth(this.#settings.healthPort, () => this.#link !== null));
     await this.#reporter.event("agent-started", `agent ${this.#version} started`);
     await this.#runner.start();
@@ -181,7 +181,7 @@ export class Agent {
       const hello = await makeHello(store, { agentEpoch, relayEpoch: this.#standing.relayEpoch, trustVersion: this.#standing.trustVersion, version: this.#version, freeOctets: bavail * bsize });
       const begunMs = this.#clock.monoMs();
       const shaken = await shakeHands(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello }, this.#clock, signal);
-      await this.#keepTime(this.#siteClock.agree(shaken.relayTimeMs, this.#clock.monoMs() - begunMs));
+      await keepTime(this.#timePorts, this.#siteClock.agree(shaken.relayTimeMs, this.#clock.monoMs() - begunMs));
       await this.#standing.absorb(shaken.welcome);
       if (shaken.welcome.state === "waiting") return await this.#waitForApproval(socket);
       signal.removeEventListener("abort", abort); // from here on the link ends by its own BYE
@@ -194,14 +194,8 @@ export class Agent {
     }
   }
 
-  /** For the next start; a full disk costs that start its clock, not this one its link. */
-  async #keepTime(record: ClockRecord | null): Promise<void> {
-    if (record === null) return;
-    try {
-      await this.#folder.store.call("putFacts", { facts: { clock: JSON.stringify(record) } });
-    } catch (error) {
-      this.#log.warn({ code: asFault(error).code, why: asFault(error).why }, "the agreed time could not be stored");
-    }
+  get #timePorts(): TimePorts {
+    return { clock: this.#clock, siteClock: this.#siteClock, store: this.#folder.store, log: this.#log };
   }
 
   async #waitForApproval(socket: FrameSocket): Promise<null> {
@@ -251,8 +245,7 @@ export class Agent {
     this.#reporter.poke();
     const withdraw = this.#scope.onEnd(() => link.shutdown("draining", new Fault("DRAINING", { what: "the agent is shutting down", why: "it was asked to stop" }), { retryAfterMs: 0, drainMs: this.#settings.drainMs }));
     const sinceMs = this.#clock.monoMs();
-    link.onRoundTrip = (ms, peerWallMs) => void this.#keepTime(this.#siteClock.agree(peerWallMs, ms));
-    const stopAsking = this.#askTime(link);
+    const stopAsking = followTime(this.#timePorts, link);
     const end = await link.ended;
     stopAsking();
     withdraw();
@@ -261,15 +254,6 @@ export class Agent {
     if (this.#clock.monoMs() - sinceMs >= shortLinkMs || this.#scope.hasEnded) return end;
     await this.#reporter.event("link-down", `${end.fault.message}: ${end.fault.why}`);
     throw end.saidBy === "peer" && end.code !== null ? new ByeFault(end.fault, end.code, Math.min(end.retryAfterMs, hintMsMax)) : end.fault;
-  }
-
-  #askTime(link: Link): () => void {
-    let cancel = this.#clock.after(askTimeMs, again.bind(this));
-    function again(this: Agent): void {
-      link.ping();
-      cancel = this.#clock.after(askTimeMs, again.bind(this));
-    }
-    return () => cancel();
   }
 
   #enter(state: AgentStatus["state"], why: string): void {
@@ -291,6 +275,7 @@ export class Agent {
       streams: this.#link?.openStreams ?? 0,
       lettersWaiting: counts.waiting,
       commandsOpen,
+      kubeconfig: this.#settings.kubeconfig,
     };
   }
 

@@ -20,13 +20,20 @@ export interface AgentStatus {
   readonly streams: number;
   readonly lettersWaiting: number;
   readonly commandsOpen: number;
+  /** The kubeconfig it works with, "" in a pod: for the doctor, who looks at the same cluster. */
+  readonly kubeconfig: string;
 }
+
+/** Octets of a socket's path on Linux (sockaddr_un), less the closing NUL. */
+const socketPathBytesMax = 107;
 
 function socketPath(dir: string): string {
   return join(dir, "agent.sock");
 }
 
+/** Fault FILE_INVALID when the folder's path is too long for a socket: the agent then runs without one. */
 export function serveStatus(dir: string, status: () => Promise<AgentStatus>): Promise<Server> {
+  if (Buffer.byteLength(socketPath(dir)) > socketPathBytesMax) return Promise.reject(tooLong(dir));
   rmSync(socketPath(dir), { force: true }); // the database lock has said that nobody else is here
   const server = createServer((socket) => {
     socket.on("error", () => {});
@@ -41,8 +48,13 @@ export function serveStatus(dir: string, status: () => Promise<AgentStatus>): Pr
   });
 }
 
+function tooLong(dir: string): Fault {
+  return new Fault("FILE_INVALID", { what: "the agent's status cannot be asked for here", why: `the path of ${dir} is too long for a local socket (${socketPathBytesMax} octets)`, hint: "choose a shorter --data; its log says how the agent is" });
+}
+
 /** Asks the agent that runs on this folder. Fault NOT_INITIALISED when none does. */
 export function askStatus(dir: string): Promise<AgentStatus> {
+  if (Buffer.byteLength(socketPath(dir)) > socketPathBytesMax) return Promise.reject(tooLong(dir));
   return new Promise((resolve, reject) => {
     let text = "";
     const socket = connect(socketPath(dir));

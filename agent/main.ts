@@ -140,7 +140,7 @@ async function doctor(settings: AgentSettings): Promise<void> {
   if (running !== null) {
     const isOk = running.state === "linked";
     process.stdout.write(`${isOk ? "ok   " : "FAIL "} agent        runs, ${running.state} since ${running.since}${running.why === "" ? "" : `: ${running.why}`}\n`);
-    const checks = await clusterChecks(settings, AbortSignal.timeout(30_000));
+    const checks = await clusterChecks({ ...settings, kubeconfig: settings.kubeconfig === "" ? running.kubeconfig : settings.kubeconfig }, AbortSignal.timeout(30_000));
     process.stdout.write(`${checkLines(checks)}${isOk ? verdict(checks) : "the problem is at: site network or relay; stop the agent and run doctor again for each step\n"}`);
     process.exitCode = isOk && checks.every((check) => check.isOk) ? 0 : 1;
     return;
@@ -159,6 +159,7 @@ async function doctor(settings: AgentSettings): Promise<void> {
 
 async function status(settings: AgentSettings): Promise<void> {
   const found = await askStatus(settings.data);
+  if (settings.output === "json") return void process.stdout.write(`${JSON.stringify({ apiVersion: "bowline/v1", kind: "AgentStatus", ...found }, null, 2)}\n`);
   const code = found.matchCode === "" ? "" : `code       ${found.matchCode} (tell it to the person at the centre)\n`;
   process.stdout.write(`site       ${found.name} (${found.site})\nstate      ${found.state} since ${found.since}${found.why === "" ? "" : `\n           ${found.why}`}\n${code}version    ${found.version}\nstreams    ${found.streams}\nwaiting    ${found.lettersWaiting} letters, ${found.commandsOpen} commands\n`);
 }

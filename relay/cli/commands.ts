@@ -9,6 +9,10 @@ import type { Run } from "./run.ts";
 
 const ENDED = new Set(["succeeded", "failed", "rejected", "expired", "superseded", "cancelled", "outcome-unknown", "abandoned"]);
 const waitPollMs = { first: 250, most: 2_000 };
+/** The relay is not there right now: what was asked may be asked again with the same key. */
+const AWAY = new Set(["RELAY_UNREACHABLE", "PROXY_FAILED", "DRAINING", "STORE_FAILED"]);
+const submitAttempts = 5;
+const submitPauseMs = 1_000;
 
 export interface SubmitOptions {
   readonly sites: readonly string[];
@@ -20,20 +24,26 @@ export interface SubmitOptions {
   readonly idempotencyKey: string | null;
 }
 
-/** Submits to each site; with several, one that fails does not stop the others (exit 9). */
+/** Submits to each site, then waits for all together; with several, one that fails does not stop the others (exit 9). */
 export async function submit(run: Run, options: SubmitOptions): Promise<void> {
-  const views: CommandView[] = [];
   const faults: Fault[] = [];
-  for (const site of options.sites) {
+  const settle = async (site: string, work: () => Promise<CommandView | null>): Promise<CommandView | null> => {
     try {
-      const view = await submitOne(run, options, site);
-      if (view !== null) views.push(view);
+      return await work();
     } catch (error) {
-      if (!(error instanceof Fault) || options.sites.length === 1) throw error;
+      if (!(error instanceof Fault) || options.sites.length === 1 || error.code === "INTERRUPTED") throw error;
       faults.push(error);
       run.terminal.say(`${site}: ${error.message}: ${error.why} (${error.code})\n`);
+      return null;
     }
+  };
+  const accepted: CommandView[] = [];
+  for (const site of options.sites) {
+    const view = await settle(site, () => submitOne(run, options, site));
+    if (view !== null) accepted.push(view);
   }
+  const { waitMs } = options;
+  const views = waitMs === null ? accepted : (await Promise.all(accepted.map((view) => settle(view.site, () => waitForCommand(run, view.id, waitMs))))).filter((view) => view !== null);
   if (views.length > 0) printCommands(run, views);
   const failed = views.filter((view) => options.waitMs !== null && view.state !== "succeeded");
   if (options.sites.length === 1 && failed[0]) throw outcomeFault(failed[0]);
@@ -51,9 +61,26 @@ async function submitOne(run: Run, options: SubmitOptions, site: string): Promis
     throw new Fault("SITE_OFFLINE", { what: `${site} is offline`, why: `last contact ${age(summary?.lastContact ?? null, Date.now())}, and --live asks for now`, hint: "leave --live out: the order then waits for the site" });
   }
   const request: CommandRequest = { site, spec: options.spec, ...(options.expiresInMs === null ? {} : { expiresInMs: options.expiresInMs }) };
-  // A key of our own: if the answer is lost on the way, the same command line run again by the client library cannot ask twice.
-  const accepted = await run.client().post<CommandView>("/commands", request, { "idempotency-key": options.idempotencyKey ?? randomUUID() });
-  return options.waitMs === null ? accepted : waitForCommand(run, accepted.id, options.waitMs);
+  // One key asks for one thing at one site; with several sites each gets its own of it.
+  const key = options.idempotencyKey === null ? randomUUID() : options.sites.length === 1 ? options.idempotencyKey : `${options.idempotencyKey}/${site}`;
+  return postOnce(run, request, key);
+}
+
+/** An answer that was lost on the way is asked for again with the same key: the order is given once, whatever becomes of the relay meanwhile. */
+async function postOnce(run: Run, request: CommandRequest, key: string): Promise<CommandView> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await run.client().post<CommandView>("/commands", request, { "idempotency-key": key });
+    } catch (error) {
+      const isAway = error instanceof Fault && AWAY.has(error.code);
+      if (!isAway) throw error;
+      if (attempt === submitAttempts) {
+        const again = `repeat the same command with --idempotency-key ${key}: it is taken once, also if it was taken already`;
+        throw new Fault(error.code, { what: error.message, why: `${error.why}; whether the order was taken is not known`, hint: error.hint === "" ? again : `${again}\n${error.hint}`, cause: error });
+      }
+      await pause(systemClock, submitPauseMs, run.signal);
+    }
+  }
 }
 
 export function describeSpec(spec: CommandSpec): string {
@@ -67,12 +94,18 @@ export async function waitForCommand(run: Run, id: string, timeoutMs: number): P
   let said = "";
   let delayMs = waitPollMs.first;
   for (;;) {
-    const view = await run.client().get<CommandView>(`/commands/${encodeURIComponent(id)}`);
-    if (ENDED.has(view.state)) return view;
-    const now = `${view.site}: ${view.state}${view.why === "" ? "" : ` (${view.why})`}`;
+    const view = await run
+      .client()
+      .get<CommandView>(`/commands/${encodeURIComponent(id)}`)
+      .catch((error: unknown) => {
+        if (error instanceof Fault && AWAY.has(error.code)) return error; // a relay that restarts is waited for as well
+        throw error;
+      });
+    if (!(view instanceof Fault) && ENDED.has(view.state)) return view;
+    const now = view instanceof Fault ? `the relay is away: ${view.why}` : `${view.site}: ${view.state}${view.why === "" ? "" : ` (${view.why})`}`;
     if (now !== said) run.terminal.say(`${said === "" ? "waiting, Ctrl-C only stops waiting\n" : ""}${now}\n`);
     said = now;
-    if (Date.now() >= until) throw new Fault("GAVE_UP_WAITING", { what: `command ${id} has not ended`, why: `it is ${view.state}${view.why === "" ? "" : `: ${view.why}`}; it goes on by itself`, hint: `bowline command wait ${id}` });
+    if (Date.now() >= until) throw new Fault("GAVE_UP_WAITING", { what: `command ${id} has not ended`, why: `${now}; it goes on by itself`, hint: `bowline command wait ${id}` });
     await pause(systemClock, delayMs, run.signal);
     delayMs = Math.min(waitPollMs.most, delayMs * 1.3);
   }

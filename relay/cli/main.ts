@@ -50,14 +50,15 @@ const program = new Command("bowline")
   .description("Reach Kubernetes clusters that nobody can reach.")
   .addOption(new Option("-o, --output <format>", "how data is printed").choices([...FORMATS]).default("table"))
   .addOption(new Option("--context <name>", "which relay, of those you logged in to").default(env["BOWLINE_CONTEXT"] ?? ""))
-  .showHelpAfterError("(bowline --help lists the commands)")
+  .configureOutput({ outputError: () => {} }) // its errors get the four parts that all have, below
   .configureHelp({ sortSubcommands: true })
   .addHelpText("after", "\nOther programs: bowline relay --help, bowline agent --help, bowline demo --help\n\nExample:\n  bowline apply -f app.yaml --site plant-07 --wait\n")
   .exitOverride();
 
-addPeopleCommands(program, withRun);
+const readStdin = (): string => readFileSync(0, "utf8");
+addPeopleCommands(program, withRun, readStdin);
 addSiteCommands(program, withRun);
-addOrderCommands(program, withRun, () => readFileSync(0, "utf8"));
+addOrderCommands(program, withRun, readStdin);
 addCommandCommands(program, withRun);
 program
   .command("version")
@@ -78,9 +79,20 @@ try {
 }
 
 function report(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // commander has printed its own words
-  const fault = abort.signal.aborted ? asFault(abort.signal.reason) : asFault(error);
+  if (error instanceof CommanderError && error.exitCode === 0) return 0; // help was asked for
+  const fault = abort.signal.aborted ? asFault(abort.signal.reason) : error instanceof CommanderError ? usageFault(error) : asFault(error);
   process.stderr.write(`${faultText(fault)}\n`);
   if (fault.family === "bug" && fault.cause instanceof Error) process.stderr.write(`${fault.cause.stack ?? ""}\n`);
   return fault.exitCode;
+}
+
+/** Commander's words about a command line that is not one of ours. */
+function usageFault(error: CommanderError): Fault {
+  const [what = "", why = ""] = error.message.replace(/^error: /, "").split("\n");
+  const words = process.argv.slice(2).filter((word) => !word.startsWith("-"));
+  const known = program.commands.find((command) => command.name() === words[0]);
+  const below = known?.commands.find((command) => command.name() === words[1]);
+  const path = [known?.name(), below?.name()].filter((word) => word !== undefined).join(" ");
+  if (error.code === "commander.help") return new Fault("USAGE", { what: `"bowline ${path}" needs a further word`, why: `it takes ${(known?.commands ?? program.commands).map((command) => command.name()).join(", ")}`, hint: `bowline ${path} --help`.replace("  ", " ") });
+  return new Fault("USAGE", { what, ...(why === "" ? {} : { why: why.replace(/^\(|\)$/g, "") }), hint: `bowline ${path} --help`.replace("  ", " ") });
 }

@@ -1,20 +1,20 @@
 // The command tree about people and their ways in: login, logout, whoami, context, operator, kube. See login.ts for the work.
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import { parseDuration } from "../../shared/kit/config.ts";
 import { addOperator, kubeLogin, listContexts, listOperators, login, logout, operatorToken, removeOperator, whoami } from "./login.ts";
 import type { Run } from "./run.ts";
 
 export type WithRun = (command: Command, work: (run: Run) => Promise<void> | void) => Promise<void>;
 
-export function addPeopleCommands(program: Command, withRun: WithRun): void {
+export function addPeopleCommands(program: Command, withRun: WithRun, readStdin: () => string): void {
   program
     .command("login <server>")
     .description("log in to a relay, e.g. https://relay.example:8443")
-    .requiredOption("--token <token>", "a first-login token or an operator token")
+    .addOption(new Option("--token <token>", "a first-login token or an operator token; - reads it from standard input, where no other process sees it").env("BOWLINE_TOKEN").makeOptionMandatory())
     .option("--ca <file>", "the relay's CA certificate, when it is private (DATA/tls/ca.crt at the relay)")
     .option("--name <name>", "name of the context; default: the relay's host and port")
     .action((server: string, options: { token: string; ca?: string; name?: string }, command: Command) =>
-      withRun(command, (run) => login(run, server, { caFile: options.ca ?? null, token: options.token, name: options.name ?? null })),
+      withRun(command, (run) => login(run, server, { caFile: options.ca ?? null, token: options.token === "-" ? readStdin().trim() : options.token, name: options.name ?? null })),
     );
   program.command("logout").description("revoke this context's token and forget it").action((_options, command: Command) => withRun(command, logout));
   program.command("whoami").description("who the relay takes you for").action((_options, command: Command) => withRun(command, whoami));

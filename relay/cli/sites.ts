@@ -46,7 +46,7 @@ function siteText(site: SiteDetail, now: number): string {
     ["Open commands", String(site.openCommands)],
     ...site.warnings.map((warning) => ["Warning", warning] as const),
   ]);
-  const events = site.events.length === 0 ? "" : `\nEvents (newest first, times of the site's clock):\n${table(site.events.slice(0, 20), [
+  const events = site.events.length === 0 ? "" : `\nEvents (newest first; AT by the clock of whoever saw it):\n${table(site.events.slice(0, 20), [
     { title: "AT", value: (event) => event.at },
     { title: "RECEIVED", value: (event) => `${age(event.received, now)} ago` },
     { title: "KIND", value: (event) => event.kind },

@@ -3,10 +3,11 @@ import type { CommandOutcome, CommandRequest, CommandView, SiteDetail, SiteRepor
 import type { Clock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { isMatchCode } from "../../shared/kit/keys.ts";
+import { RELAY_TABLE } from "../../shared/rules/command-state.ts";
 import { linkWord } from "../../shared/rules/freshness.ts";
 import { SITE_NAME } from "../../shared/rules/target.ts";
 import type { CommandRow } from "../store/commands.ts";
-import type { SiteRow, SiteView } from "../store/sites.ts";
+import { unknownSite, type SiteRow, type SiteView } from "../store/sites.ts";
 import type { RelayStore } from "../store/store.ts";
 import type { Route } from "./api.ts";
 import { iso, text } from "./operate.ts";
@@ -85,7 +86,7 @@ export function commandRoutes(options: SiteOptions): Route[] {
     {
       method: "GET",
       path: "/commands",
-      handle: async ({ query }) => ({ status: 200, body: { apiVersion: "bowline/v1", items: (await store.call("listCommands", { site: query.get("site"), state: query.get("state") })).map((row) => commandView(options, row)) } }),
+      handle: async ({ query }) => ({ status: 200, body: { apiVersion: "bowline/v1", items: await listed(options, query.get("site"), query.get("state")) } }),
     },
     {
       method: "POST",
@@ -137,6 +138,13 @@ async function detail(options: SiteOptions, name: string): Promise<SiteDetail> {
     events: events.map((event) => ({ at: iso(event.atMs), received: iso(event.receivedMs), kind: event.kind, what: event.what })),
     warnings: row.binding === "none" ? ["the link is not bound to TLS (join token made with --binding none): whatever ends TLS in front of the relay could read it"] : [],
   };
+}
+
+/** Commands of one site, in one state, or all. A name or word that does not exist is an error: an empty answer would say that all is done. */
+async function listed(options: SiteOptions, site: string | null, state: string | null): Promise<CommandView[]> {
+  if (state !== null && !Object.hasOwn(RELAY_TABLE, state)) throw new Fault("USAGE", { what: `there is no state "${state.slice(0, 64)}"`, why: `the states are ${Object.keys(RELAY_TABLE).join(", ")}`, hint: "bowline command ls" });
+  if (site !== null && (await options.store.call("findSite", { name: site })) === null) throw unknownSite(site);
+  return (await options.store.call("listCommands", { site, state })).map((row) => commandView(options, row));
 }
 
 function commandView(options: SiteOptions, row: CommandRow): CommandView {

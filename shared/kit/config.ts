@@ -5,6 +5,8 @@ import { Fault } from "./errors.ts";
 export interface Setting<Value> {
   /** `--listen`. */
   readonly flag: string;
+  /** `-o`. */
+  readonly short?: string;
   readonly env: string;
   readonly fallback: Value;
   readonly parse: (text: string) => Value;
@@ -36,10 +38,10 @@ export function readSettings<Table extends SettingsTable>(table: Table, argv: re
   for (let index = 0; index < argv.length; index += 1) {
     const word = argv[index]!;
     if (word === "--help" || word === "-h") wantsHelp = true;
-    else if (!word.startsWith("--")) words.push(word);
+    else if (!word.startsWith("-") || word === "-") words.push(word);
     else {
       const [flag, inline] = splitFlag(word);
-      const found = Object.entries(table).find(([, setting]) => setting.flag === flag);
+      const found = Object.entries(table).find(([, setting]) => setting.flag === flag || setting.short === flag);
       if (found === undefined) throw unknownFlag(table, flag);
       const [name, setting] = found;
       if (setting.isSwitch === true) values[name] = inline === null ? true : parseOne(setting, inline, flag);
@@ -86,7 +88,7 @@ function editDistance(left: string, right: string): number {
 
 /** The settings as --help lines. */
 export function settingsHelp(table: SettingsTable): string {
-  const rows = Object.values(table).map((setting) => [setting.flag + (setting.isSwitch === true ? "" : " VALUE"), setting.env, `${setting.help}${defaultText(setting)}`] as const);
+  const rows = Object.values(table).map((setting) => [(setting.short === undefined ? "" : `${setting.short}, `) + setting.flag + (setting.isSwitch === true ? "" : " VALUE"), setting.env, `${setting.help}${defaultText(setting)}`] as const);
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
   return rows.map((row) => `  ${row[0].padEnd(widths[0]! + 2)}${row[1].padEnd(widths[1]! + 2)}${row[2]}\n`).join("");
 }
