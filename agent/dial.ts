@@ -5,13 +5,14 @@ import { TLSSocket } from "node:tls";
 import WebSocket from "ws";
 import { dial as dialSocket, TicketStore, type ProxySettings } from "../shared/kit/dial.ts";
 import { asFault, Fault } from "../shared/kit/errors.ts";
-import { pause, type Clock } from "../shared/kit/clock.ts";
+import type { Clock } from "../shared/kit/clock.ts";
 import type { Random } from "../shared/kit/random.ts";
 import { ByeFault, FrameSocket } from "../shared/link/frame-socket.ts";
 import { agentHandshake, type AgentHandshake, type AgentHandshakeResult, type HandshakePort } from "../shared/link/handshake.ts";
 import { dialDelayMs, refusedDelayMs } from "../shared/rules/backoff.ts";
 import { handshakeMs, messageBytesMax } from "../shared/wire/limits.ts";
 import type { RelayRecord } from "./folder.ts";
+import { pauseOrChange } from "./network.ts";
 
 const dialMs = 15_000;
 const PATH = "/link";
@@ -166,7 +167,7 @@ export function untilLinked<Result>(options: KeepOptions, attempt: () => Promise
         refusals = 0;
       }
       onFailed(fault, waitMs);
-      await pause(clock, waitMs, signal);
+      await pauseOrChange(clock, waitMs, signal);
     },
   });
 }
