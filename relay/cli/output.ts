@@ -72,7 +72,7 @@ export function age(fromIso: string | null, nowMs: number): string {
   return duration(Math.max(0, nowMs - Date.parse(fromIso)));
 }
 
-export function duration(ms: number): string {
+function duration(ms: number): string {
   const seconds = Math.floor(ms / 1000);
   if (seconds < 120) return `${seconds}s`;
   if (seconds < 7_200) return `${Math.floor(seconds / 60)}m`;
@@ -80,7 +80,7 @@ export function duration(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
-export function printable(text: string): string {
+function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex -- control characters are what is removed
   return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
 }

@@ -105,7 +105,7 @@ describe("what is accepted", () => {
 });
 
 /** Many calls in one transaction: a thousand durable commits would take seconds. */
-function inOneGroup(calls: readonly { readonly name: keyof RelayOperations; readonly args: unknown }[]): (string | unknown)[] {
+function inOneGroup(calls: readonly { readonly name: keyof RelayOperations; readonly args: unknown }[]): unknown[] {
   const engine = new StoreEngine({ file, module: { operations, migrations }, mustExist: true });
   try {
     return engine.runGroup(calls).map((outcome) => (outcome.ok ? outcome.value : outcome.fault.code));

@@ -1,6 +1,6 @@
 // The store with real SQLite in a folder of its own: what resolved is durable, what failed left nothing, calls that wait together share one transaction, and
 // a file that is not what it should be is never taken for a first start.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -90,7 +90,7 @@ describe("every open", () => {
   });
 
   test.each([
-    ["is not there", (file: string) => expect(existsSync(file)).toBe(false), true, "STORE_CORRUPT"],
+    ["is not there", () => {}, true, "STORE_CORRUPT"],
     ["is empty", (file: string) => writeFileSync(file, ""), true, "STORE_CORRUPT"],
     ["is no database", (file: string) => writeFileSync(file, "not a database, but a letter to somebody".repeat(200)), false, "STORE_CORRUPT"],
   ] as const)("refuses a file that %s although it must be", (_name, prepare, mustExist, code) => {

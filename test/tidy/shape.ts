@@ -3,9 +3,9 @@
 import { matchesGlob } from "node:path";
 import { isTest, placeOf, visit, type AstNode, type Finding, type Source, type Tree } from "./tree.ts";
 
-export const fileLinesMax = 300;
+const fileLinesMax = 300;
 /** A function fits a screen. */
-export const functionLinesMax = 60;
+const functionLinesMax = 60;
 const headLinesMax = 8;
 /** A head shorter than this says nothing that the file's name does not. */
 const headCharsMin = 60;

@@ -89,7 +89,7 @@ function repositoryPaths(): string[] {
   return walk("");
 }
 
-export function parseSource(path: string, text: string): Source {
+function parseSource(path: string, text: string): Source {
   const parsed = parseSync(path, text);
   if (parsed.errors.length > 0) throw new Error(`${path} cannot be parsed: ${parsed.errors[0]!.message}`);
   const starts = [0, ...[...text.matchAll(/\n/g)].map((match) => match.index + 1)];
