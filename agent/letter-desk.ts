@@ -176,7 +176,8 @@ export class LetterDesk {
 
 function kindOf(body: Uint8Array): string {
   try {
-    return String((JSON.parse(Buffer.from(body).toString("utf8")) as { spec?: { kind?: unknown } }).spec?.kind ?? "");
+    const { spec } = JSON.parse(Buffer.from(body).toString("utf8")) as { spec?: { kind?: unknown } };
+    return typeof spec?.kind === "string" ? spec.kind : "";
   } catch {
     throw new Fault("ENVELOPE_MALFORMED", { what: "a command's body is not JSON" });
   }

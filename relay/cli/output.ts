@@ -72,7 +72,7 @@ export function age(fromIso: string | null, nowMs: number): string {
   return duration(Math.max(0, nowMs - Date.parse(fromIso)));
 }
 
-function duration(ms: number): string {
+export function duration(ms: number): string {
   const seconds = Math.floor(ms / 1000);
   if (seconds < 120) return `${seconds}s`;
   if (seconds < 7_200) return `${Math.floor(seconds / 60)}m`;
