@@ -12,6 +12,12 @@ const headCharsMin = 60;
 /** A code file's folders: side and room; under test/ a ring's parts may have parts. */
 const folderLevels = { product: 2, test: 4 } as const;
 
+export function parses(tree: Tree): Finding[] {
+  return tree.sources
+    .filter(({ error }) => error !== null)
+    .map(({ path, error }) => ({ rule: "parses", path, line: 1, what: `the file cannot be read: ${error}` }));
+}
+
 export function fileLength(tree: Tree): Finding[] {
   return tree.sources
     .filter(({ lines }) => lines.length > fileLinesMax)

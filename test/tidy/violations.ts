@@ -170,6 +170,7 @@ const packages: readonly Violation[] = [
 ];
 
 const shapes: readonly Violation[] = [
+  broken("parses", { "shared/kit/a.ts": "const a = ;\n" }, "shared/kit/a.ts:1 the file cannot be read"),
   broken(
     "default-exports",
     { "shared/kit/a.ts": "export default function a() {}\n", "test/b.ts": "const b = 1;\nexport { b as default };\n" },
