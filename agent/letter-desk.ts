@@ -54,7 +54,8 @@ const STATUS_OF: Readonly<Partial<Record<FaultCode, SettleStatus>>> = {
 
 export class LetterDesk {
   readonly #options: DeskOptions;
-  readonly #committing = new Set<Promise<unknown>>();
+  /** Letters that are being judged and committed, by their id. */
+  readonly #judging = new Map<string, Promise<SettleStatus>>();
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -95,10 +96,24 @@ export class LetterDesk {
   }
 
   async #intake(letter: Letter, refused: Map<string, SettleStatus>): Promise<SettleStatus> {
+    const { id } = letter.head;
+    const judging = this.#judgeInOrder(letter, refused);
+    this.#judging.set(id, judging);
+    try {
+      return await judging;
+    } finally {
+      if (this.#judging.get(id) === judging) this.#judging.delete(id);
+    }
+  }
+
+  /** Never rejects. A predecessor that is on its way to the disk decides first: if it is refused, so is what stands behind it. */
+  async #judgeInOrder(letter: Letter, refused: Map<string, SettleStatus>): Promise<SettleStatus> {
     const { after, id } = letter.head;
+    if (after !== undefined) await this.#judging.get(after);
     const before = after === undefined ? undefined : refused.get(after);
     const status = before ?? (await this.#judge(letter));
-    if (status !== "committed") refused.set(id, status);
+    if (status === "committed") refused.delete(id); // offered again and taken: its successors may come
+    else refused.set(id, status);
     return status;
   }
 
@@ -107,13 +122,7 @@ export class LetterDesk {
     try {
       const command = this.#open(letter);
       crashPoint("letter-before-insert");
-      const commit = store.call("storeCommand", command);
-      this.#committing.add(commit);
-      try {
-        await commit;
-      } finally {
-        this.#committing.delete(commit);
-      }
+      await store.call("storeCommand", command);
       crashPoint("committed-before-receipt");
       onCommand();
       return "committed";
@@ -160,14 +169,15 @@ export class LetterDesk {
 
   /** Which of the relay's letters in doubt are here, after what is still being committed has settled. */
   async held(ids: readonly string[]): Promise<string[]> {
-    await Promise.allSettled(this.#committing);
+    await Promise.allSettled(this.#judging.values());
     return this.#options.store.call("heldCommands", { ids });
   }
 }
 
 function kindOf(body: Uint8Array): string {
   try {
-    return String((JSON.parse(Buffer.from(body).toString("utf8")) as { spec?: { kind?: unknown } }).spec?.kind ?? "");
+    const { spec } = JSON.parse(Buffer.from(body).toString("utf8")) as { spec?: { kind?: unknown } };
+    return typeof spec?.kind === "string" ? spec.kind : "";
   } catch {
     throw new Fault("ENVELOPE_MALFORMED", { what: "a command's body is not JSON" });
   }

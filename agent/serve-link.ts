@@ -14,7 +14,7 @@ import { creditStartBytes, letterCreditBytes, letterCreditLetters } from "../sha
 import type { LetterDesk } from "./letter-desk.ts";
 import type { AgentStore } from "./store/store.ts";
 
-export const ownLetterCredit = { letters: letterCreditLetters, octets: letterCreditBytes } as const;
+const ownLetterCredit = { letters: letterCreditLetters, octets: letterCreditBytes } as const;
 
 export interface ServeOptions {
   readonly store: AgentStore;

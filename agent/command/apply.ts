@@ -6,7 +6,7 @@ import { crashPoint } from "../../shared/kit/crash.ts";
 import type { Impersonation } from "../kube/policy.ts";
 import type { Cluster } from "./cluster.ts";
 
-export const FIELD_MANAGER = "bowline";
+const FIELD_MANAGER = "bowline";
 /** What others stand on comes first: a namespace before what lives in it. */
 const FIRST = ["Namespace", "CustomResourceDefinition", "StorageClass", "PersistentVolume", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "ConfigMap", "Secret", "PersistentVolumeClaim", "Service"];
 
@@ -23,7 +23,7 @@ export async function runApply(cluster: Cluster, spec: Extract<CommandSpec, { ki
   return { state: "failed", what: `${failed.length} of ${results.length} objects failed: ${failed[0]!.ref}: ${failed[0]!.why}`.slice(0, 2_000), code: "COMMAND_FAILED", objects: results };
 }
 
-export function inOrder(objects: readonly KubeObject[]): KubeObject[] {
+function inOrder(objects: readonly KubeObject[]): KubeObject[] {
   const rank = (object: KubeObject): number => (FIRST.includes(object.kind) ? FIRST.indexOf(object.kind) : FIRST.length);
   return [...objects].sort((left, right) => rank(left) - rank(right)); // stable: the author's order inside a rank
 }

@@ -7,7 +7,7 @@ import { Fault } from "../../shared/kit/errors.ts";
 import type { Impersonation } from "../kube/policy.ts";
 import type { Cluster } from "./cluster.ts";
 
-export const COMMAND_LABEL = "bowline.dev/command";
+const COMMAND_LABEL = "bowline.dev/command";
 /** Polling (ms) is slowest after a while; a Job's pod takes seconds to start anyway. */
 const pollMs = { first: 200, most: 2_000 };
 
@@ -28,11 +28,11 @@ interface JobBody {
 }
 
 /** `NAME-<12 hex of the command id>`: readable, and the same on every run of this command. A Job's name has at most 63 characters. */
-export function jobName(spec: JobSpec, commandId: string): string {
+function jobName(spec: JobSpec, commandId: string): string {
   return `${spec.name.slice(0, 50)}-${createHash("sha256").update(commandId).digest("hex").slice(0, 12)}`;
 }
 
-export function jobObject(run: JobRun): Record<string, unknown> {
+function jobObject(run: JobRun): Record<string, unknown> {
   const { spec, commandId } = run;
   const labels = { [COMMAND_LABEL]: createHash("sha256").update(commandId).digest("hex").slice(0, 32), "app.kubernetes.io/managed-by": "bowline" };
   const env = Object.entries(spec.env).map(([name, value]) => ({ name, value }));

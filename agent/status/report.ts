@@ -2,9 +2,9 @@
 import type { SiteReport } from "../../shared/api.ts";
 
 /** Never more often than this (ms), however much changes. */
-export const floorMs = 5_000;
+const floorMs = 5_000;
 /** At least this often (ms), so that the age at the centre means something. */
-export const ceilingMs = 5 * 60_000;
+const ceilingMs = 5 * 60_000;
 
 /** What must differ for a report to be sent before its time: no clocks, no memory readings, no queue that moves by itself. */
 export function changeKey(report: SiteReport): string {

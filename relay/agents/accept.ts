@@ -15,7 +15,6 @@ import { handshakeMs, messageBytesMax } from "../../shared/wire/limits.ts";
 import type { RelayStore } from "../store/store.ts";
 import { admitJoin, admitLink, type Admitted } from "./admission.ts";
 
-export const LINK_PATH = "/link";
 const SUBPROTOCOL = "bowline.1";
 /** Handshakes in progress in total, and from one address: a storm is spread by hints, a flood stays outside. */
 const handshakesMax = 512;
@@ -47,7 +46,7 @@ export class Acceptor {
     this.#server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: messageBytesMax, clientTracking: false, skipUTF8Validation: true, handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false) });
   }
 
-  /** One upgrade request at LINK_PATH. */
+  /** One upgrade request at /link. */
   upgrade(request: IncomingMessage, socket: TLSSocket, ahead: Buffer): void {
     const address = socket.remoteAddress ?? "";
     const refusal = this.#refusal(request, socket, address);

@@ -24,7 +24,7 @@ export interface Absence {
 }
 
 /** How long (ms) a link's end counts as "reconnecting". link.md section 4. */
-export const reconnectingMs = 10_000;
+const reconnectingMs = 10_000;
 /** Ends remembered; older ones answer as plainly offline. */
 const absencesMax = 10_000;
 

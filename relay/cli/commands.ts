@@ -83,13 +83,13 @@ async function postOnce(run: Run, request: CommandRequest, key: string): Promise
   }
 }
 
-export function describeSpec(spec: CommandSpec): string {
+function describeSpec(spec: CommandSpec): string {
   if (spec.kind === "job") return `job ${spec.namespace}/${spec.name} with image ${spec.image}`;
   return `apply ${spec.objects.length} ${spec.objects.length === 1 ? "object" : "objects"}`;
 }
 
 /** Polls until the command ended. Fault GAVE_UP_WAITING. */
-export async function waitForCommand(run: Run, id: string, timeoutMs: number): Promise<CommandView> {
+async function waitForCommand(run: Run, id: string, timeoutMs: number): Promise<CommandView> {
   const until = Date.now() + timeoutMs;
   let said = "";
   let delayMs = waitPollMs.first;

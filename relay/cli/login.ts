@@ -107,7 +107,7 @@ export async function kubeLogin(run: Run, options: { sites: readonly string[]; t
   run.terminal.say(`wrote ${file} with ${answer.sites.length} ${answer.sites.length === 1 ? "context" : "contexts"} (${answer.sites.slice(0, 8).join(", ")}), good until ${answer.expires}\n`);
 }
 
-export function kubeconfig(server: string, ca: string | null, answer: KubeLoginAnswer): string {
+function kubeconfig(server: string, ca: string | null, answer: KubeLoginAnswer): string {
   const authority = ca === null ? {} : { "certificate-authority-data": Buffer.from(ca).toString("base64") };
   return stringify({
     apiVersion: "v1",

@@ -7,7 +7,7 @@ import { Fault } from "../../shared/kit/errors.ts";
 import type { KubeObject } from "../../shared/api.ts";
 
 /** Octets of one command's manifests: an envelope's body is 4 MiB, and JSON is a little larger than YAML. */
-export const manifestBytesMax = 3 * 1_048_576;
+const manifestBytesMax = 3 * 1_048_576;
 /** Objects in one apply. */
 const objectsMax = 1_000;
 /** Nodes that one document may expand to by aliases ("billion laughs"). */

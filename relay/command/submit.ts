@@ -6,6 +6,7 @@ import type { Clock } from "../../shared/kit/clock.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { uuidV7 } from "../../shared/kit/random.ts";
+import { shown } from "../../shared/kit/shown.ts";
 import { envelopeBodyBytesMax } from "../../shared/trust/envelope.ts";
 import type { CommandRow, NewCommand } from "../store/commands.ts";
 import { unknownSite } from "../store/sites.ts";
@@ -81,7 +82,7 @@ function parseSpec(spec: unknown): CommandSpec {
   const record = spec as Record<string, unknown>;
   if (record["kind"] === "apply") return parseApply(record);
   if (record["kind"] === "job") return parseJob(record);
-  throw new Fault("COMMAND_INVALID", { what: `there is no command kind "${String(record["kind"]).slice(0, 40)}"`, why: "apply and job are known" });
+  throw new Fault("COMMAND_INVALID", { what: `there is no command kind "${shown(record["kind"], 40)}"`, why: "apply and job are known" });
 }
 
 function parseApply(record: Record<string, unknown>): CommandSpec {

@@ -3,6 +3,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import type { JoinTokenCreated, KubeLoginAnswer, LoginAnswer } from "../../shared/api.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
+import { shown } from "../../shared/kit/shown.ts";
 import { joinTokenText, type JoinToken } from "../../shared/trust/join-token.ts";
 import { FIRST_LOGIN } from "../store/people.ts";
 import type { RelayStore } from "../store/store.ts";
@@ -55,7 +56,7 @@ export function peopleRoutes(options: PeopleOptions): Route[] {
       handle: async ({ body }) => {
         const name = operatorName(text(body, "name", 64));
         const tier = body["tier"] ?? ADMIN;
-        if (tier !== ADMIN) throw new Fault("USAGE", { what: `there is no tier "${String(tier).slice(0, 40)}"`, why: "admin is the only one so far" });
+        if (tier !== ADMIN) throw new Fault("USAGE", { what: `there is no tier "${shown(tier, 40)}"`, why: "admin is the only one so far" });
         await store.call("addOperator", { name, tier, nowMs: clock.wallMs() });
         return { status: 201, body: { name, tier } };
       },
@@ -136,7 +137,7 @@ async function kubeSites(store: RelayStore, wanted: unknown): Promise<string[]> 
   const active = (await store.call("listSites", null)).filter((site) => site.state === "active").map((site) => site.name);
   if (!Array.isArray(wanted) || wanted.length === 0) return active;
   const missing = wanted.find((name) => !active.includes(name as string));
-  if (missing !== undefined) throw new Fault("SITE_UNKNOWN", { what: `there is no approved site "${String(missing).slice(0, 64)}"`, hint: "bowline site ls" });
+  if (missing !== undefined) throw new Fault("SITE_UNKNOWN", { what: `there is no approved site "${shown(missing, 64)}"`, hint: "bowline site ls" });
   return wanted as string[];
 }
 
@@ -148,7 +149,7 @@ async function createJoinToken(options: PeopleOptions, body: Record<string, unkn
   if (typeof uses !== "number" || !Number.isSafeInteger(uses) || uses < 1 || uses > joinUsesMax) throw new Fault("USAGE", { what: "uses is not a whole number", why: `from 1 to ${joinUsesMax}` });
   if (uses > 1 && name !== "" && !name.includes("*")) throw new Fault("USAGE", { what: "one name for several agents", why: "a token of several uses needs a pattern", hint: `--name '${name}-*'` });
   const base = options.tokenBase();
-  if (body["binding"] !== undefined && body["binding"] !== base.binding) throw new Fault("USAGE", { what: `this relay binds links to TLS by "${base.binding}"`, why: "a token that says otherwise would never be accepted", hint: `restart the relay with --tls-binding ${String(body["binding"]).slice(0, 16)}, or leave --binding out` });
+  if (body["binding"] !== undefined && body["binding"] !== base.binding) throw new Fault("USAGE", { what: `this relay binds links to TLS by "${base.binding}"`, why: "a token that says otherwise would never be accepted", hint: `restart the relay with --tls-binding ${shown(body["binding"], 16)}, or leave --binding out` });
   const labels = (body["labels"] ?? {}) as Record<string, string>;
   if (typeof labels !== "object" || Object.values(labels).some((value) => typeof value !== "string")) throw new Fault("USAGE", { what: "labels is not an object of texts" });
   const urls = Array.isArray(body["urls"]) && body["urls"].length > 0 ? (body["urls"] as string[]) : [origin];

@@ -176,7 +176,7 @@ export class RelayServer {
 }
 
 /** A listening error in words. */
-export function listenFault(error: NodeJS.ErrnoException, host: string, port: number): Fault {
+function listenFault(error: NodeJS.ErrnoException, host: string, port: number): Fault {
   const at = `${host}:${port}`;
   if (error.code === "EADDRINUSE") {
     return new Fault("PORT_IN_USE", { what: `cannot listen on ${at}`, why: "another process uses this port", hint: `stop that process (ss -ltnp 'sport = :${port}' names it) or choose another port with --listen`, cause: error });

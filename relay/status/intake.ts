@@ -6,6 +6,7 @@ import { asFault, Fault } from "../../shared/kit/errors.ts";
 import { keyId } from "../../shared/kit/keys.ts";
 import type { Logger } from "../../shared/kit/log.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
+import { shown } from "../../shared/kit/shown.ts";
 import type { SettleStatus } from "../../shared/outbox/courier.ts";
 import type { Letter } from "../../shared/outbox/letter.ts";
 import { OUTCOMES } from "../../shared/rules/command-state.ts";
@@ -63,7 +64,7 @@ function open(site: LetterSite, letter: Letter): SiteLetter {
   const value = JSON.parse(body.toString("utf8")) as Record<string, unknown>;
   if (value["kind"] !== letter.head.kind) throw new Fault("ENVELOPE_MALFORMED", { what: "a letter's head and body are of different kinds" });
   const wanted = value["kind"] === "report" || value["kind"] === "event" ? "report" : "result";
-  if (header.typ !== wanted) throw new Fault("ENVELOPE_MALFORMED", { what: `a ${header.typ} carries a ${String(value["kind"])}` });
+  if (header.typ !== wanted) throw new Fault("ENVELOPE_MALFORMED", { what: `a ${header.typ} carries a ${shown(value["kind"])}` });
   return parseBody(value, body.length);
 }
 
@@ -92,6 +93,6 @@ function parseBody(value: Record<string, unknown>, octets: number): SiteLetter {
     case "event":
       return { kind: "event", atMs: time("atMs"), event: text("event"), what: text("what") };
     default:
-      throw new Fault("ENVELOPE_MALFORMED", { what: `a letter of kind "${String(value["kind"]).slice(0, 40)}" is not for a relay` });
+      throw new Fault("ENVELOPE_MALFORMED", { what: `a letter of kind "${shown(value["kind"], 40)}" is not for a relay` });
   }
 }

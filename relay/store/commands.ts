@@ -8,8 +8,8 @@ import { putEvent } from "./events.ts";
 import { findSite, OPEN_STATES, unknownSite } from "./sites.ts";
 
 /** Open commands of one site, and their octets: beyond it the caller is told what fills the queue. delivery.md section 6. */
-export const openCommandsMax = 1_000;
-export const openCommandOctetsMax = 64 * 1_048_576;
+const openCommandsMax = 1_000;
+const openCommandOctetsMax = 64 * 1_048_576;
 const listedMax = 500;
 
 export interface CommandRow {

@@ -3,7 +3,7 @@
 import { query, type Operation } from "../../shared/kit/store.ts";
 
 /** Events kept per site. */
-export const eventsPerSiteMax = 500;
+const eventsPerSiteMax = 500;
 
 export interface NewEvent {
   readonly id: string;

@@ -42,7 +42,7 @@ export const OPEN_STATES = "('queued', 'blocked', 'offered', 'stored', 'running'
 const VIEW = `${COLUMNS}, (SELECT COUNT(*) FROM commands c WHERE c.site = s.id AND c.state IN ${OPEN_STATES}) AS openCommands, (SELECT made_site_ms FROM reports r WHERE r.site = s.id) AS reportMadeMs, (SELECT received_ms FROM reports r WHERE r.site = s.id) AS reportReceivedMs`;
 /** Agents that wait for approval at once; beyond it a stolen multi-use token could fill the table. */
 const waitingMax = 1_000;
-export const sitesListedMax = 20_000;
+const sitesListedMax = 20_000;
 
 export function* findSite(args: { readonly name: string }): Operation<SiteRow | null> {
   return yield* queryOne<SiteRow>(`SELECT ${COLUMNS} FROM sites WHERE name = ?`, args.name);

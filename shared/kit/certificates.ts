@@ -1,7 +1,7 @@
 // A small certificate authority for a relay's first start and for development: ECDSA P-256, short and plain. PEM in, PEM out. Uses
 // @peculiar/x509; the relay that is given its own certificate never comes here.
 import "reflect-metadata"; // @peculiar/x509 is built on it and leaves its import to us
-import { createHash, webcrypto, X509Certificate as NodeCertificate } from "node:crypto";
+import { webcrypto, X509Certificate as NodeCertificate } from "node:crypto";
 import { isIP } from "node:net";
 import * as x509 from "@peculiar/x509";
 
@@ -68,11 +68,6 @@ export async function issueCertificate(authority: CertificatePair, names: readon
     ],
   });
   return { cert: `${certificate.toString("pem")}\n`, key: await keyPem(keys.privateKey) };
-}
-
-/** SHA-256 of a certificate's SubjectPublicKeyInfo, base64url: what a join token pins. */
-export function spkiPin(certPem: string): string {
-  return createHash("sha256").update(new NodeCertificate(certPem).publicKey.export({ type: "spki", format: "der" })).digest("base64url");
 }
 
 /** When a certificate ends, ms since 1970. */

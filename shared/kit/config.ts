@@ -1,6 +1,7 @@
 // Settings: one table per program says each setting's flag, environment name, default, parser and help. Read once at the entry; flag before
 // environment before default. Refuses unknown flags (naming the nearest), missing and bad values with USAGE. Also the parsers themselves.
 import { Fault } from "./errors.ts";
+import { shown } from "./shown.ts";
 
 export interface Setting<Value> {
   /** `--listen`. */
@@ -94,8 +95,8 @@ export function settingsHelp(table: SettingsTable): string {
 }
 
 function defaultText(setting: Setting<unknown>): string {
-  const shown = setting.shown ?? (setting.fallback === null || setting.fallback === "" || setting.isSwitch === true ? "" : String(setting.fallback));
-  return shown === "" ? "" : ` (default ${shown})`;
+  const text = setting.shown ?? (setting.fallback === null || setting.fallback === "" || setting.isSwitch === true ? "" : shown(setting.fallback));
+  return text === "" ? "" : ` (default ${text})`;
 }
 
 const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };

@@ -2,6 +2,8 @@
 // code. The table gives each code's family, HTTP status and exit code; codes are shared by CLI, API and link. Pure.
 // Refuses: free-form codes. A new kind of failure is a new row here, with its meaning, and so in the documentation.
 
+import { shown } from "./shown.ts";
+
 /**
  * refused: someone broke a rule, repeating changes nothing · unavailable: a retry may help · bug: crash, the supervisor restarts.
  */
@@ -180,8 +182,7 @@ export function isFaultCode(value: unknown): value is FaultCode {
 /** Any thrown value as a Fault: one passes as it is, anything else is a BUG with its cause kept. */
 export function asFault(thrown: unknown): Fault {
   if (thrown instanceof Fault) return thrown;
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
-  return new Fault("BUG", { what: "something unforeseen went wrong", why: text, cause: thrown });
+  return new Fault("BUG", { what: "something unforeseen went wrong", why: shown(thrown, 1_000), cause: thrown });
 }
 
 /** The four parts as a person reads them: `error: what`, then why, try and code, continuation lines under their column. */

@@ -6,6 +6,7 @@ import Database from "better-sqlite3";
 import { invariant } from "./assert.ts";
 import { crashPoint } from "./crash.ts";
 import { asFault, Fault } from "./errors.ts";
+import { shown } from "./shown.ts";
 import type { Operation, SqlRow, StoreModule } from "./store-query.ts";
 
 /** WAL pages (4 KiB) after which SQLite checkpoints: short stalls rather than rare long ones. */
@@ -56,7 +57,7 @@ export class StoreEngine {
       // The first write takes the exclusive lock: a second process is told now, not at its first order.
       db.exec("BEGIN IMMEDIATE; COMMIT");
       const verdict = db.pragma("quick_check(1)", { simple: true });
-      if (verdict !== "ok") throw new Fault("STORE_CORRUPT", { what: `the database ${file} is damaged`, why: String(verdict), hint: "restore it from a backup" });
+      if (verdict !== "ok") throw new Fault("STORE_CORRUPT", { what: `the database ${file} is damaged`, why: shown(verdict), hint: "restore it from a backup" });
       this.#migrate(db);
       return db;
     } catch (error) {
@@ -159,8 +160,8 @@ export class StoreEngine {
   #fault(error: unknown): Fault {
     if (error instanceof Fault) return error;
     const { file } = this.#options;
-    const code = String((error as { code?: unknown }).code ?? "");
-    const why = error instanceof Error ? error.message : String(error);
+    const code = codeOf(error);
+    const why = shown(error, 1_000);
     if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return new Fault("STORE_HELD", { what: `another process holds the database ${file}`, why: "a data folder belongs to one process", hint: `find it with: fuser ${file}`, cause: error });
     if (code === "SQLITE_FULL" || why.includes("ENOSPC")) return new Fault("DISK_FULL", { what: `the disk is full: ${file} cannot be written`, why, hint: "free space on the disk that holds the data folder; nothing that was accepted is lost", cause: error });
     if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) return new Fault("STORE_CORRUPT", { what: `${file} is damaged, or not a Bowline database`, why, hint: "restore it from a backup", cause: error });
@@ -169,8 +170,13 @@ export class StoreEngine {
   }
 }
 
+function codeOf(error: unknown): string {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === "string" ? code : "";
+}
+
 /** Errors of the engine end the whole group; constraint violations belong to the operation that made them. */
 function isEngineError(error: unknown): boolean {
-  const code = String((error as { code?: unknown }).code ?? "");
+  const code = codeOf(error);
   return code.startsWith("SQLITE_") && !code.startsWith("SQLITE_CONSTRAINT") && code !== "SQLITE_ERROR";
 }

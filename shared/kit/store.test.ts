@@ -1,6 +1,6 @@
 // The store with real SQLite in a folder of its own: what resolved is durable, what failed left nothing, calls that wait together share one transaction, and
 // a file that is not what it should be is never taken for a first start.
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -60,12 +60,13 @@ const moduleUrl = new URL(
     },
     *all() { return (yield* query("SELECT name FROM notes ORDER BY name")).map((row) => row.name); },
     *breakCommit() { yield* query("INSERT INTO children (parent) VALUES (404)"); },
+    *slow() { yield* query("WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 2000000) SELECT COUNT(*) FROM n"); },
     *die() { process.exit(1); },
   };`)}`,
 );
 
 const openInline = (file: string): Store<Ops> => openStoreInline<Ops>({ file, module });
-type ThreadOps = Pick<Ops, "put" | "all" | "breakCommit"> & { die: (args: null) => Operation<void> };
+type ThreadOps = Pick<Ops, "put" | "all" | "breakCommit"> & { slow: (args: null) => Operation<void>; die: (args: null) => Operation<void> };
 const openThread = (file: string): Promise<Store<ThreadOps>> => openStore<ThreadOps>({ file, moduleUrl, mustExist: false });
 
 describe("every open", () => {
@@ -90,7 +91,7 @@ describe("every open", () => {
   });
 
   test.each([
-    ["is not there", (file: string) => expect(existsSync(file)).toBe(false), true, "STORE_CORRUPT"],
+    ["is not there", () => {}, true, "STORE_CORRUPT"],
     ["is empty", (file: string) => writeFileSync(file, ""), true, "STORE_CORRUPT"],
     ["is no database", (file: string) => writeFileSync(file, "not a database, but a letter to somebody".repeat(200)), false, "STORE_CORRUPT"],
   ] as const)("refuses a file that %s although it must be", (_name, prepare, mustExist, code) => {
@@ -218,6 +219,20 @@ describe("a store in its own thread", () => {
     await store.call("put", { name: "c", text: "" });
     await expect(store.call("breakCommit", null)).rejects.toThrow(fault("STORE_FAILED"));
     expect(await store.call("all", null)).toEqual(["c"]);
+    await store.close();
+  });
+
+  test("commits together what came in while it was busy, however many turns that took", async () => {
+    const store = await openThread(newFile());
+    const busy = store.call("slow", null);
+    const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+    for (let count = 0; count < 3; count += 1) await turn();
+    const first = store.call("put", { name: "a", text: "" });
+    await turn();
+    const broken = store.call("breakCommit", null);
+    const [one, other] = await Promise.allSettled([first, broken]);
+    expect([one.status, other.status]).toEqual(["rejected", "rejected"]);
+    await busy;
     await store.close();
   });
 

@@ -8,7 +8,7 @@ import { StoreEngine } from "./store-engine.ts";
 import type { Operation, Operations, StoreModule } from "./store-query.ts";
 import type { WorkerAnswer, WorkerRequest, WorkerStart } from "./store-worker.ts";
 
-export { query, queryOne, type Operation, type SqlRow, type SqlValue } from "./store-query.ts";
+export { query, queryOne, type Operation } from "./store-query.ts";
 
 /** Calls that wait for the thread; beyond it the caller is told to come back. */
 const callsWaitingMax = 10_000;

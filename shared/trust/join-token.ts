@@ -2,6 +2,7 @@
 // "bwl1." + base64url JSON + "." + 8 hex digits of its SHA-256. Refuses what is cut short or mistyped, and says so. Contains a secret.
 import { Fault } from "../kit/errors.ts";
 import { parseKey, sha256 } from "../kit/keys.ts";
+import { shown } from "../kit/shown.ts";
 
 export interface JoinToken {
   readonly urls: readonly string[];
@@ -78,7 +79,7 @@ function requireToken(token: JoinToken | null, refuse: (why: string) => Fault): 
   if (!isText(token.id) || !isText(token.secret) || Buffer.from(token.secret, "base64url").length !== 32) throw refuse("its secret is missing");
   if (typeof token.name !== "string" || !isText(token.tier)) throw refuse("it has no name or tier");
   if (typeof token.labels !== "object" || token.labels === null || !Object.values(token.labels).every((value) => typeof value === "string")) throw refuse("its labels are not texts");
-  if (token.setting !== "relayed") throw refuse(`it asks for the setting "${String(token.setting)}", which this version does not have`);
+  if (token.setting !== "relayed") throw refuse(`it asks for the setting "${shown(token.setting)}", which this version does not have`);
   if (token.binding !== "exporter" && token.binding !== "none") throw refuse("it does not say how it is bound to TLS");
   if (!Number.isSafeInteger(token.expires) || !Number.isSafeInteger(token.uses)) throw refuse("it has no expiry, or no number of uses");
   return token;

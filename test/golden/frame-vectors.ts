@@ -31,7 +31,7 @@ export interface TwoWayVector extends Vector {
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 
-export const listPods: RequestHead = {
+const listPods: RequestHead = {
   flags: { interactive: false, upgrade: false, ends: false },
   method: "GET",
   target: "/api/v1/pods?limit=500",
@@ -153,7 +153,7 @@ const ignorable = Buffer.concat([
   encodeFrame("ACK", 0, encodeNumbers(6)),
 ]);
 
-export const VARINTS = [0, 63, 64, 16_383, 16_384, 1_073_741_823, 1_073_741_824, Number.MAX_SAFE_INTEGER];
+const VARINTS = [0, 63, 64, 16_383, 16_384, 1_073_741_823, 1_073_741_824, Number.MAX_SAFE_INTEGER];
 
 export const frameVectors: readonly TwoWayVector[] = [
   {

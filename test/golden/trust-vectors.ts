@@ -9,10 +9,10 @@ import { acceptFirst, acceptNext, firstTrustDocument, renewedTrustDocument, seal
 import type { TwoWayVector } from "./frame-vectors.ts";
 
 /** A key that anybody knows: 32 octets of one value. */
-export const keysOf = (octet: number): ReturnType<typeof signingKeysOf> => signingKeysOf(new Uint8Array(32).fill(octet));
+const keysOf = (octet: number): ReturnType<typeof signingKeysOf> => signingKeysOf(new Uint8Array(32).fill(octet));
 export const relayIdentity = keysOf(1);
-export const relayCommand = keysOf(2);
-export const trustRoot = keysOf(3);
+const relayCommand = keysOf(2);
+const trustRoot = keysOf(3);
 export const agentKeys = keysOf(4);
 export const nowMs = Date.parse("2026-01-02T03:04:05.678Z");
 export const site = siteIdOf(agentKeys.publicKey);

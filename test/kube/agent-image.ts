@@ -23,7 +23,7 @@ export async function makeAgentImage(): Promise<void> {
 }
 
 /** The root filesystem: everything that a read-only pod needs, and no shell. */
-export async function fillRoot(root: string): Promise<void> {
+async function fillRoot(root: string): Promise<void> {
   for (const dir of ["bin", "etc/ssl/certs", "tmp", "var/lib/bowline"]) mkdirSync(join(root, dir), { recursive: true });
   const sizes = await bundle({ entries: AGENT_ENTRIES, outDir: join(root, "app"), platforms: ["linux-x64"] });
   if (sizes["agent.mjs"] === undefined) throw new Error("the bundle holds no agent");

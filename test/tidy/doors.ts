@@ -87,7 +87,7 @@ export function cycles(tree: Tree): Finding[] {
   return findings;
 }
 
-/** A test beside its file knows its own room and kit's tools (house.md section 2); one that needs a second room belongs to test/. */
+/** A test beside its file knows its own room, kit's tools and those of test/kit (house.md section 2); one that needs a second room belongs to test/. */
 export function unitTests(tree: Tree): Finding[] {
   const findings: Finding[] = [];
   for (const source of tree.sources) {
@@ -97,7 +97,7 @@ export function unitTests(tree: Tree): Finding[] {
     for (const one of source.imports) {
       if (one.path === null || one.isTypeOnly) continue;
       const { side, room } = placeOf(one.path);
-      if (side === "shared" && room === "kit") continue;
+      if ((side === "shared" && room === "kit") || one.path.startsWith("test/kit/")) continue;
       if (side === home.side && room === "") continue;
       rooms.add(`${side}/${room}`);
       if (rooms.size > 1)

@@ -3,7 +3,7 @@
 import { isProduct, visit, type AstNode, type Finding, type Source, type Tree } from "./tree.ts";
 
 /** Package -> files or folders (ending in "/") that may use it. A package that is not here has no door yet. */
-export const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
+const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   tweetnacl: ["shared/kit/keys.ts"],
   pino: ["shared/kit/log.ts"],
   ws: ["shared/link/", "agent/dial.ts", "relay/agents/accept.ts"],

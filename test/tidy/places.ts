@@ -52,7 +52,7 @@ export function strangeHosts(tree: Tree): Finding[] {
 }
 
 /** What a careless `git add .` must not take: each is asked of Git by the caller. */
-export const SECRET_SAMPLES = [
+const SECRET_SAMPLES = [
   "certs-dev/out/ca.key",
   "relay.key",
   "agent/identity.key",

@@ -7,7 +7,7 @@ const PURE_FILES = new Set(["agent/kube/policy.ts", "agent/status/report.ts"]);
 /** Pure apart from kit/keys. */
 const NEARLY_PURE_ROOM = "shared/trust";
 /** What of kit is itself pure. */
-const PURE_KIT = new Set(["shared/kit/assert.ts", "shared/kit/errors.ts"]);
+const PURE_KIT = new Set(["shared/kit/assert.ts", "shared/kit/errors.ts", "shared/kit/shown.ts"]);
 const KEYS = "shared/kit/keys.ts";
 
 const REFUSED_GLOBALS = new Set([

@@ -6,7 +6,7 @@ import { oneDial, packageDoors, processDoors } from "./packages.ts";
 import { keptOut, machineWords, strangeHosts } from "./places.ts";
 import { protocolPage } from "./protocol.ts";
 import { pureRooms } from "./purity.ts";
-import { barrels, defaultExports, fileLength, folderLevel, functionLength, headComment, orphanTests } from "./shape.ts";
+import { barrels, defaultExports, fileLength, folderLevel, functionLength, headComment, orphanTests, parses } from "./shape.ts";
 import type { Finding, Tree } from "./tree.ts";
 import { refusedWords } from "./words.ts";
 
@@ -23,6 +23,7 @@ export interface Surroundings {
 export type Rule = (tree: Tree, around: Surroundings) => Finding[];
 
 export const RULES: Readonly<Record<string, Rule>> = {
+  parses,
   "sides-apart": sidesApart,
   floors,
   "rooms-apart": roomsApart,

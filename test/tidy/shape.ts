@@ -3,14 +3,20 @@
 import { matchesGlob } from "node:path";
 import { isTest, placeOf, visit, type AstNode, type Finding, type Source, type Tree } from "./tree.ts";
 
-export const fileLinesMax = 300;
+const fileLinesMax = 300;
 /** A function fits a screen. */
-export const functionLinesMax = 60;
+const functionLinesMax = 60;
 const headLinesMax = 8;
 /** A head shorter than this says nothing that the file's name does not. */
 const headCharsMin = 60;
 /** A code file's folders: side and room; under test/ a ring's parts may have parts. */
 const folderLevels = { product: 2, test: 4 } as const;
+
+export function parses(tree: Tree): Finding[] {
+  return tree.sources
+    .filter(({ error }) => error !== null)
+    .map(({ path, error }) => ({ rule: "parses", path, line: 1, what: `the file cannot be read: ${error}` }));
+}
 
 export function fileLength(tree: Tree): Finding[] {
   return tree.sources

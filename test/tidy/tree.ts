@@ -40,6 +40,8 @@ export interface Source {
   readonly program: AstNode;
   readonly comments: readonly { readonly type: string; readonly start: number; readonly end: number }[];
   readonly imports: readonly Import[];
+  /** Why it cannot be read, or null. The other rules then see what could be. */
+  readonly error: string | null;
   lineAt(offset: number): number;
 }
 
@@ -89,9 +91,8 @@ function repositoryPaths(): string[] {
   return walk("");
 }
 
-export function parseSource(path: string, text: string): Source {
+function parseSource(path: string, text: string): Source {
   const parsed = parseSync(path, text);
-  if (parsed.errors.length > 0) throw new Error(`${path} cannot be parsed: ${parsed.errors[0]!.message}`);
   const starts = [0, ...[...text.matchAll(/\n/g)].map((match) => match.index + 1)];
   const lineAt = (offset: number): number => {
     let low = 0;
@@ -111,6 +112,7 @@ export function parseSource(path: string, text: string): Source {
     program,
     comments: parsed.comments,
     imports: importsOf(path, text, parsed, program, lineAt),
+    error: parsed.errors[0]?.message ?? null,
     lineAt,
   };
 }

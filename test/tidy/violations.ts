@@ -67,7 +67,8 @@ const imports: readonly Violation[] = [
     "agent/a.test.ts:2 a unit test imports a second room (agent/command/job.ts)",
   ),
   allowed("unit-tests", {
-    "shared/mux/a.test.ts": 'import { x } from "./mux.ts";\nimport { y } from "../kit/random.ts";\nimport type { Z } from "../wire/message.ts";\n',
+    "shared/mux/a.test.ts":
+      'import { x } from "./mux.ts";\nimport { y } from "../kit/random.ts";\nimport { k } from "../../test/kit/k.ts";\nimport type { Z } from "../wire/message.ts";\n',
     "test/a.test.ts": 'import "../agent/agent.ts";\nimport "../relay/relay.ts";\n',
   }),
 ];
@@ -169,6 +170,7 @@ const packages: readonly Violation[] = [
 ];
 
 const shapes: readonly Violation[] = [
+  broken("parses", { "shared/kit/a.ts": "const a = ;\n" }, "shared/kit/a.ts:1 the file cannot be read"),
   broken(
     "default-exports",
     { "shared/kit/a.ts": "export default function a() {}\n", "test/b.ts": "const b = 1;\nexport { b as default };\n" },

@@ -15,7 +15,7 @@ const THEIRS = new Map([
 ]);
 
 /** `getHTTPData_x` -> get, http, data, x. */
-export function wordsOf(name: string): string[] {
+function wordsOf(name: string): string[] {
   return name
     .replaceAll(/([a-z0-9])([A-Z])/g, "$1 $2")
     .replaceAll(/([A-Z]+)([A-Z][a-z])/g, "$1 $2")

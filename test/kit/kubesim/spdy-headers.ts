@@ -14,7 +14,7 @@ function prefixed(word: string): Buffer {
 }
 
 /** The dictionary of SPDY/3: header names with their lengths, then fragments of common values. 1423 bytes. */
-export const dictionary = Buffer.concat([
+const dictionary = Buffer.concat([
   ...names
     .replace("200 OK", "200\u0001OK")
     .split(/[ |]/)

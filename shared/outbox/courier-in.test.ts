@@ -1,0 +1,106 @@
+// Letters that come through the courier: put together, receipted only after their commit, refused with the room given back, and what happens when the link
+// ends in between.
+import { describe, expect, test } from "vitest";
+import { letterOctets, settled, World } from "../../test/kit/courier-world.ts";
+import { Fault } from "../kit/errors.ts";
+
+describe("letters that come", () => {
+  test("are receipted after their commit and not before, and then one more is granted, with as many octets", async () => {
+    const world = new World();
+    let commit = (): void => {};
+    world.takes = () => new Promise((resolve) => (commit = () => resolve("committed")));
+    const octets = letterOctets("c-1");
+    world.courier.onLetterChunk(1, 0, octets.length, octets);
+    await settled();
+    expect([world.receipts, world.granted]).toEqual([[], []]);
+    commit();
+    await settled();
+    expect(world.receipts).toEqual(["1 committed"]);
+    expect(world.granted).toEqual([{ letters: 5, octets: 4_000 + octets.length }]);
+  });
+
+  test("are put together from chunks, of several letters at once", async () => {
+    const world = new World();
+    const seen: string[] = [];
+    world.takes = ({ head, envelope }) => {
+      seen.push(`${head.id} ${envelope.length}`);
+      return Promise.resolve("committed");
+    };
+    const first = letterOctets("c-1", 500);
+    const second = letterOctets("c-2", 10);
+    world.courier.onLetterChunk(1, 0, first.length, first.subarray(0, 7));
+    world.courier.onLetterChunk(2, 0, second.length, second);
+    world.courier.onLetterChunk(1, 7, first.length, first.subarray(7, 300));
+    world.courier.onLetterChunk(1, 300, first.length, first.subarray(300));
+    await settled();
+    expect(seen).toEqual(["c-2 10", "c-1 500"]);
+  });
+
+  test("that are no letters are refused, and give their room back like any other", async () => {
+    const world = new World();
+    world.courier.onLetterChunk(1, 0, 3, Uint8Array.of(1, 2, 3));
+    await settled();
+    expect(world.receipts).toEqual(["1 malformed"]);
+    expect(world.granted).toEqual([{ letters: 5, octets: 4_003 }]);
+  });
+
+  test.each([
+    ["a store that is full", new Fault("DISK_FULL", { what: "full" }), "storage"],
+    ["a bug", new TypeError("x is not a function"), "storage"],
+    ["a letter that breaks a rule", new Fault("ENVELOPE_KEY", { what: "who?" }), "malformed"],
+  ])("whose intake throws for %s are answered %s... and nothing is lost", async (_name, error, status) => {
+    const world = new World();
+    world.takes = () => Promise.reject(error);
+    const octets = letterOctets("c-1");
+    world.courier.onLetterChunk(1, 0, octets.length, octets);
+    await settled();
+    expect(world.receipts).toEqual([`1 ${status}`]);
+  });
+
+  test("out of order are a bug of the link's, and stop there", () => {
+    const world = new World();
+    world.courier.onLetterChunk(1, 0, 10, new Uint8Array(3));
+    expect(() => world.courier.onLetterChunk(1, 4, 10, new Uint8Array(3))).toThrow(expect.objectContaining({ code: "BUG" }));
+  });
+});
+
+describe("when the link ends", () => {
+  test("a commit that comes later is not receipted on it: the next link names the letter as held", async () => {
+    const world = new World();
+    let commit = (): void => {};
+    world.takes = () => new Promise((resolve) => (commit = () => resolve("committed")));
+    const octets = letterOctets("c-1");
+    world.courier.onLetterChunk(1, 0, octets.length, octets);
+    world.courier.onLinkEnd();
+    commit();
+    await settled();
+    expect([world.receipts, world.granted]).toEqual([[], []]);
+  });
+
+  test("what was being leased is not offered on it: it is in doubt, and the next link settles that", async () => {
+    const world = new World();
+    let openGate = (): void => {};
+    world.leaseGate = new Promise((resolve) => (openGate = resolve));
+    world.put("a");
+    world.courier.open();
+    await settled();
+    world.courier.onLinkEnd();
+    openGate();
+    await settled();
+    expect(world.offered).toEqual([]);
+    world.courier.poke();
+    await settled();
+    expect(world.leases).toHaveLength(1);
+  });
+
+  test("nothing is watched any more", async () => {
+    const world = new World();
+    world.put("a");
+    world.courier.open();
+    await settled();
+    expect(world.clock.timers).toBe(1);
+    world.courier.onLinkEnd();
+    world.clock.move(600_000);
+    expect([world.stuck, world.clock.timers]).toEqual([0, 0]);
+  });
+});
