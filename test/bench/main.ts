@@ -4,6 +4,7 @@ import { dead } from "./dead.ts";
 import { fair } from "./fair.ts";
 import { buildGo } from "./ground.ts";
 import { hop } from "./hop.ts";
+import { idle } from "./idle.ts";
 import { stall } from "./stall.ts";
 import { wan } from "./wan.ts";
 
@@ -14,7 +15,7 @@ export interface BenchOptions {
 
 type Bench = (options: BenchOptions) => Promise<void>;
 
-const BENCHES: Readonly<Record<string, Bench>> = { hop, bulk, fair, stall, wan, dead };
+const BENCHES: Readonly<Record<string, Bench>> = { hop, bulk, fair, stall, wan, dead, idle };
 /** One line of wan alone, by its name. */
 const PARTS: Readonly<Record<string, Bench>> = {
   wan60: (options) => wan(options, ["wan60"]),
