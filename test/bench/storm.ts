@@ -23,20 +23,24 @@ interface Storm {
   readonly counts: SwarmCounts;
 }
 
-/** The server is killed and started again; `swarm` does the rest. */
+/** The server is killed and started again; the swarm does the rest, and is ended. */
 async function storm(server: Started, count: number, swarm: RunningSwarm, again: () => Promise<Started>): Promise<Storm> {
-  await swarm.untilLinked(count, timeoutMs);
-  await pause(2_000);
-  await server.kill();
-  await pause(awayMs);
-  await swarm.clear();
-  const next = await again();
-  const sinceMs = Date.now();
-  const counts = await swarm.untilLinked(count, timeoutMs);
-  const pid = next.child.pid!;
-  const came = counts.cameMs.map((atMs) => (atMs - sinceMs) / 1_000).sort((left, right) => left - right);
-  const isAll = counts.linked >= count;
-  return { linked: counts.linked, halfS: came[Math.floor(count / 2)] ?? Infinity, allS: isAll ? came.at(-1)! : Infinity, cpuS: cpuSeconds([pid]), peakMiB: rssPeakOctets(pid) / mib, counts };
+  try {
+    await swarm.untilLinked(count, timeoutMs);
+    await pause(2_000);
+    await server.kill();
+    await pause(awayMs);
+    await swarm.clear();
+    const next = await again();
+    const sinceMs = Date.now();
+    const counts = await swarm.untilLinked(count, timeoutMs);
+    const pid = next.child.pid!;
+    const came = counts.cameMs.map((atMs) => (atMs - sinceMs) / 1_000).sort((left, right) => left - right);
+    const allS = counts.linked >= count ? came.at(-1)! : Infinity;
+    return { linked: counts.linked, halfS: came[Math.floor(count / 2)] ?? Infinity, allS, cpuS: cpuSeconds([pid]), peakMiB: rssPeakOctets(pid) / mib, counts };
+  } finally {
+    await swarm.stop();
+  }
 }
 
 const failuresOf = ({ failures }: SwarmCounts): string =>
@@ -58,7 +62,7 @@ export async function stormBench(options: BenchOptions): Promise<void> {
     const relay = await ground.startRelay();
     const common = { from: 0, count, parallel: 100, isSpread: true };
     const swarm = startSwarm({ ...common, port: Number(new URL(ground.place.relayUrl).port), caFile: join(ground.place.relayData, "tls", "ca.crt"), sitesFile });
-    const product = await storm(relay, count, swarm, () => ground.startRelay()).finally(() => swarm.stop());
+    const product = await storm(relay, count, swarm, () => ground.startRelay());
     await ground.relay.stop();
     const dir = await ground.certificates();
     const plain = async (port: string): Promise<{ started: Started; port: string }> => {
@@ -67,7 +71,7 @@ export async function stormBench(options: BenchOptions): Promise<void> {
     };
     const server = await plain("0");
     const sockets = startSwarm({ ...common, port: Number(server.port), caFile: join(dir, "ca.crt"), sitesFile: "" });
-    const control = await storm(server.started, count, sockets, async () => (await plain(server.port)).started).finally(() => sockets.stop());
+    const control = await storm(server.started, count, sockets, async () => (await plain(server.port)).started);
     const row = (name: string, one: Storm): (string | number)[] => [name, one.linked, one.halfS, one.allS, one.cpuS, (one.cpuS * 1_000) / count, one.peakMiB, one.counts.dials / count, one.counts.refused, failuresOf(one.counts)];
     report.table(["", "linked", "half s", "all s", "CPU s", "CPU ms each", "peak MiB", "dials each", "refused", "failed dials"], [row("control, TLS sockets", control), row("product, links", product)]);
     report.say(`away for ${awayMs / 1_000} s; every site dials from an address of its own, from one process on the same cores; CPU includes the server's start; dials are counted from shortly before it listens`);
