@@ -1,5 +1,6 @@
 // What a process costs, read from outside: CPU time and resident memory from /proc, and what its heap still holds after a full collection. For the last the
 // process is asked through Node's own inspector, which opens on SIGUSR1: nothing in the product knows of it, and it costs nothing before it is asked.
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Started } from "../e2e/place.ts";
 import { pause } from "./ground.ts";
@@ -40,6 +41,13 @@ export async function untilQuiet(pids: readonly number[], mostMs: number): Promi
     quiet = cpuSeconds(pids) - before <= usedMax ? quiet + 1 : 0;
   }
   return quiet >= looksWanted;
+}
+
+/** TCP segments that the sockets towards a port have sent and received, acknowledgements and keepalives among them; null where there is no `ss`. */
+export function segmentsTowards(port: number): number | null {
+  const listed = spawnSync("ss", ["-tinH", "state", "established", `dport = :${port}`], { encoding: "utf8", maxBuffer: 64 * 1024 * 1024 });
+  if (listed.status !== 0) return null;
+  return [...listed.stdout.matchAll(/segs_(?:out|in):(\d+)/g)].reduce((sum, [, count]) => sum + Number(count), 0);
 }
 
 export interface Held {

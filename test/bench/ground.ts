@@ -74,6 +74,8 @@ export class Ground {
   relay!: Started;
   agent!: Started;
   kubeconfig = "";
+  /** What the control's central hop dials. */
+  secondHopUrl = "";
   #extra: Started[] = [];
   #controlDir = "";
   #profile = false;
@@ -151,7 +153,8 @@ export class Ground {
   async control(through: Through = (port) => Promise.resolve(port)): Promise<Subject> {
     const dir = await this.certificates();
     const second = await this.hop(this.originUrl);
-    const first = await this.hop(`https://127.0.0.1:${await through(second.port)}`);
+    this.secondHopUrl = `https://127.0.0.1:${await through(second.port)}`;
+    const first = await this.hop(this.secondHopUrl);
     return { name: "control", base: `https://127.0.0.1:${first.port}`, ca: join(dir, "ca.crt"), token: "", ends: [first.started, second.started], pids: pidsOf([first.started, second.started]) };
   }
 

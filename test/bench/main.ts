@@ -1,10 +1,15 @@
 // `npm run bench -- [NAME...] [--quick] [--profile]`: runs the named benches (all by default), each with its control in the same run.
+import { back } from "./back.ts";
 import { bulk } from "./bulk.ts";
 import { dead } from "./dead.ts";
 import { fair } from "./fair.ts";
 import { buildGo } from "./ground.ts";
 import { hop } from "./hop.ts";
+import { idle } from "./idle.ts";
+import { list } from "./list.ts";
+import { raw } from "./raw.ts";
 import { stall } from "./stall.ts";
+import { stormBench } from "./storm.ts";
 import { wan } from "./wan.ts";
 
 export interface BenchOptions {
@@ -14,7 +19,7 @@ export interface BenchOptions {
 
 type Bench = (options: BenchOptions) => Promise<void>;
 
-const BENCHES: Readonly<Record<string, Bench>> = { hop, bulk, fair, stall, wan, dead };
+const BENCHES: Readonly<Record<string, Bench>> = { hop, bulk, fair, stall, wan, dead, idle, back, storm: stormBench, raw, list };
 /** One line of wan alone, by its name. */
 const PARTS: Readonly<Record<string, Bench>> = {
   wan60: (options) => wan(options, ["wan60"]),

@@ -19,7 +19,7 @@ export function spread(values: readonly number[]): Spread {
 /** `3.41 (3.2-3.6)`. */
 export function spreadText(values: readonly number[]): string {
   const { median, min, max } = spread(values);
-  return values.length < 2 ? shown(median) : `${shown(median)} (${shown(min)}-${shown(max)})`;
+  return values.length < 2 || Number.isNaN(median) ? shown(median) : `${shown(median)} (${shown(min)}-${shown(max)})`;
 }
 
 /** Each subject once a round; every second round in reverse, so that a machine that grows slower favours nobody. */

@@ -1,3 +1,4 @@
+// The line of chaos-line.ts: what comes out of it, when at the earliest, who waits for whom, and what each way to break it looks like from both ends.
 import { createHash } from "node:crypto";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { afterEach, expect, test } from "vitest";

@@ -65,5 +65,4 @@ export const EXCEPTIONS: readonly Exception[] = [
   { rule: "words", path: "test/e2e/place.ts", what: "Data", since: "2026-11-25", reason: "the process tests are being extended right now" },
   { rule: "words", path: "test/e2e/refusals.test.ts", what: "the name data", since: "2026-11-25", reason: "the process tests are being extended right now" },
   { rule: "function-length", path: "test/e2e/half-open.test.ts", what: "", since: "2026-11-25", reason: "the process tests are being extended right now" },
-  { rule: "head-comment", path: "test/kit/chaos.test.ts", what: "", since: "2026-11-25", reason: "the benches are being extended right now" },
 ];

@@ -47,6 +47,7 @@ type load struct {
 	warm    float64
 	octets  int64
 	pause   time.Duration
+	pace    int64
 	workers int
 	tls     *tls.Config
 	client  *http.Client
@@ -108,6 +109,7 @@ func main() {
 	flag.Float64Var(&l.seconds, "d", 3, "seconds")
 	flag.Float64Var(&l.warm, "warm", 0, "seconds at the beginning whose octets do not count (pour, drink, feed)")
 	flag.Int64Var(&l.octets, "n", 0, "octets (up, echo)")
+	flag.Int64Var(&l.pace, "pace", 0, "octets per second that the reader takes at most (down)")
 	flag.Parse()
 	l.pause = time.Duration(*pauseMs) * time.Millisecond
 	target, err := url.Parse(*address)

@@ -50,12 +50,32 @@ func (l *load) one(ctx context.Context, method string, body io.Reader, length in
 		l.failed(fmt.Sprintf("%s %s", response.Status, said))
 		return
 	}
-	octets, err := io.Copy(io.Discard, response.Body)
+	octets, err := l.drain(response.Body, from)
 	if err != nil {
 		l.failed(err.Error())
 		return
 	}
 	l.done(from, octets)
+}
+
+// Reads a body to its end, at the reader's own pace.
+func (l *load) drain(body io.Reader, from time.Time) (int64, error) {
+	if l.pace == 0 {
+		return io.Copy(io.Discard, body)
+	}
+	var total int64
+	buffer := make([]byte, 32*1024)
+	for {
+		n, err := body.Read(buffer)
+		total += int64(n)
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+		time.Sleep(time.Until(from.Add(time.Duration(float64(total) / float64(l.pace) * float64(time.Second)))))
+	}
 }
 
 func (l *load) get() {
