@@ -2,12 +2,13 @@
 // earlier run left; stop says BYE, lets requests finish for a while, leaves claims to the next start, closes the store last.
 import { statfsSync } from "node:fs";
 import type { Pool } from "undici";
-import { systemClock, type Clock } from "../shared/kit/clock.ts";
+import { pause, systemClock, type Clock } from "../shared/kit/clock.ts";
 import { noProxySettings, parseProxySettings, undiciConnector, dial, type ProxySettings } from "../shared/kit/dial.ts";
 import { asFault, Fault } from "../shared/kit/errors.ts";
 import { matchCode } from "../shared/kit/keys.ts";
 import type { Logger } from "../shared/kit/log.ts";
 import { systemRandom } from "../shared/kit/random.ts";
+import { dialDelayMs } from "../shared/rules/backoff.ts";
 import { Scope } from "../shared/kit/scope.ts";
 import type { Courier } from "../shared/outbox/courier.ts";
 import { agentHandshake, type AgentHandshakeResult } from "../shared/link/handshake.ts";
@@ -16,7 +17,7 @@ import type { Link, LinkEnd } from "../shared/link/link.ts";
 import { makeCatalog } from "./command/catalog.ts";
 import { Runner } from "./command/runner.ts";
 import type { AgentSettings } from "./config.ts";
-import { openRelaySocket, untilLinked } from "./dial.ts";
+import { inHandshakeTime, openRelaySocket, untilLinked } from "./dial.ts";
 import { askToJoin, boot } from "./enrol.ts";
 import { recordOf, type AgentFolder, type RelayRecord } from "./folder.ts";
 import { openKubeAccess, type KubeAccess } from "./kube/access.ts";
@@ -34,6 +35,10 @@ import { Reporter } from "./status/reporter.ts";
 const kubeDialMs = 10_000;
 /** An agent that waits for approval dials again after this (ms): the socket may have died without a word. */
 const waitingMs = 60_000;
+/** After a newer link of this site took over (ms). */
+const replacedMs = 30_000;
+/** A link shorter than this (ms) counts as a dial that failed: whatever ends each one at once must not be asked thirty times a second. */
+const briefLinkMs = 10_000;
 
 export function proxyOf(settings: AgentSettings): ProxySettings {
   return parseProxySettings({ httpProxy: settings.httpProxy, httpsProxy: settings.httpsProxy, noProxy: settings.noProxy });
@@ -66,6 +71,7 @@ export class Agent {
   #reporter!: Reporter;
   #cluster!: Awaited<ReturnType<typeof openCluster>>;
   #link: Link | null = null;
+  #linkedMs = 0;
   #courier: Courier | null = null;
   #state: { state: AgentStatus["state"]; sinceMs: number; why: string } = { state: "dialling", sinceMs: Date.now(), why: "" };
 
@@ -153,18 +159,22 @@ export class Agent {
   /** One link after the other, for ever. */
   async #keepLinked(): Promise<void> {
     const { signal } = this.#scope;
+    /** Links in a row that ended right after they began, and since when. */
+    let brief = { count: 0, sinceMs: 0 };
     while (!signal.aborted) {
       const end = await untilLinked(this.#keepOptions(), () => this.#linkOnce());
       if (end === null) continue; // approved, or the wait for it is to be renewed
+      const now = this.#clock.monoMs();
+      if (now - this.#linkedMs > briefLinkMs) brief = { count: 0, sinceMs: now };
+      else brief = { count: brief.count + 1, sinceMs: brief.count === 0 ? now : brief.sinceMs };
       const why = `${end.fault.message}: ${end.fault.why}`;
       this.#enter("dialling", why);
       await this.#reporter.event("link-down", why);
       // The relay said when to come back, or a newer link of this site is there: a second agent would take turns with us for ever.
-      const hintMs = end.retryAfterMs > 0 ? end.retryAfterMs : end.fault.code === "LINK_REPLACED" ? 30_000 : 0;
-      if (hintMs > 0) await new Promise<void>((resolve) => {
-        const cancel = this.#clock.after(hintMs, resolve);
-        signal.addEventListener("abort", () => (cancel(), resolve()), { once: true });
-      });
+      const hintMs = end.retryAfterMs > 0 ? end.retryAfterMs : end.fault.code === "LINK_REPLACED" ? replacedMs : 0;
+      const briefMs = brief.count === 0 ? 0 : dialDelayMs({ forMs: now - brief.sinceMs, attempts: brief.count }, systemRandom);
+      const waitMs = Math.max(hintMs, briefMs);
+      if (waitMs > 0) await pause(this.#clock, waitMs, signal).catch(() => {}); // the loop sees the abort
     }
   }
 
@@ -181,7 +191,7 @@ export class Agent {
       const { bavail, bsize } = statfsSync(dir);
       const hello = await makeHello(store, { agentEpoch, relayEpoch: this.#standing.relayEpoch, trustVersion: this.#standing.trustVersion, version: this.#version, freeOctets: bavail * bsize });
       const begunMs = this.#clock.monoMs();
-      const shaken = await agentHandshake(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello });
+      const shaken = await inHandshakeTime(socket, agentHandshake(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello }));
       await this.#learn(shaken, this.#clock.monoMs() - begunMs);
       if (shaken.welcome.state === "waiting") return await this.#waitForApproval(socket);
       return await this.#serve(socket, shaken, hello.inDoubt);
@@ -237,6 +247,7 @@ export class Agent {
       inDoubt,
     );
     this.#link = link;
+    this.#linkedMs = this.#clock.monoMs();
     this.#courier = courier;
     this.#enter("linked", "");
     this.#log.info({ site: this.#standing.name, fence: shaken.fence }, "linked");

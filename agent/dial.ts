@@ -5,7 +5,7 @@ import { TLSSocket } from "node:tls";
 import WebSocket from "ws";
 import { dial as dialSocket, TicketStore, type ProxySettings } from "../shared/kit/dial.ts";
 import { asFault, Fault } from "../shared/kit/errors.ts";
-import { pause, type Clock } from "../shared/kit/clock.ts";
+import { ceiling, pause, systemClock, type Clock } from "../shared/kit/clock.ts";
 import type { Random } from "../shared/kit/random.ts";
 import { ByeFault, FrameSocket } from "../shared/link/frame-socket.ts";
 import { dialDelayMs, refusedDelayMs } from "../shared/rules/backoff.ts";
@@ -78,6 +78,22 @@ function upgrade(socket: TLSSocket, host: string, binding: "exporter" | "none"):
       resolve(new FrameSocket(ws, socket, binding));
     });
   });
+}
+
+/** The handshake's own ceiling, at this end too: a relay that takes the WebSocket and says nothing more would hold the agent for ever. */
+export async function inHandshakeTime<Result>(socket: FrameSocket, handshake: Promise<Result>): Promise<Result> {
+  const limit = ceiling(systemClock, handshakeMs);
+  const late = new Promise<never>((_resolve, reject) => {
+    limit.signal.addEventListener("abort", () => {
+      socket.terminate();
+      reject(new Fault("RELAY_UNREACHABLE", { what: "the relay does not finish the handshake", why: `it took the WebSocket and did not answer within ${handshakeMs / 1_000} s`, hint: "is it overloaded, or does something in between hold WebSocket messages back?" }));
+    });
+  });
+  try {
+    return await Promise.race([handshake, late]);
+  } finally {
+    limit.clear();
+  }
 }
 
 export interface KeepOptions {

@@ -7,7 +7,7 @@ import { describeRoute } from "../shared/kit/proxy.ts";
 import type { ProxySettings } from "../shared/kit/dial.ts";
 import { asFault, type Fault } from "../shared/kit/errors.ts";
 import { agentHandshake } from "../shared/link/handshake.ts";
-import { openRelaySocket } from "./dial.ts";
+import { inHandshakeTime, openRelaySocket } from "./dial.ts";
 import { boot } from "./enrol.ts";
 import type { AgentKeys, RelayRecord } from "./folder.ts";
 import type { KubeAccess } from "./kube/access.ts";
@@ -37,7 +37,7 @@ export async function checkRelay(relay: RelayRecord, keys: AgentKeys, proxy: Pro
     const socket = await openRelaySocket({ relay, proxy, signal: limit });
     checks.push({ name: "relay", isOk: true, said: `${url.host} reached ${route}`, culprit: null });
     checks.push({ name: "certificate", isOk: true, said: relay.tls.kind === "pin" ? "its key is pinned" : relay.tls.kind === "ca" ? "issued by the relay's own CA" : "issued by a public CA", culprit: null });
-    const proof = await provenTime(socket, relay, keys);
+    const proof = await inHandshakeTime(socket, provenTime(socket, relay, keys));
     checks.push({ name: "identity", isOk: true, said: `the relay proved ${relay.identity[0]!.slice(0, 20)}...`, culprit: null });
     const offMs = Math.abs(proof.relayTimeMs - Date.now());
     checks.push({ name: "clock", isOk: true, said: offMs < 5_000 ? "agrees with the relay" : `differs from the relay's by ${Math.round(offMs / 1000)} s (the relay's counts)`, culprit: null });

@@ -9,7 +9,7 @@ import { agentHandshake } from "../shared/link/handshake.ts";
 import { SITE_NAME } from "../shared/rules/target.ts";
 import { parseJoinToken, type JoinToken } from "../shared/trust/join-token.ts";
 import { ownSiteName, type AgentSettings } from "./config.ts";
-import { openRelaySocket } from "./dial.ts";
+import { inHandshakeTime, openRelaySocket } from "./dial.ts";
 import { recordOf, type AgentFolder, type JoiningRecord, type RelayRecord } from "./folder.ts";
 import { SiteStanding } from "./standing.ts";
 
@@ -49,7 +49,7 @@ export async function askToJoin(folder: AgentFolder, proxy: ProxySettings, signa
   const dial = await folder.store.call("draw", { name: "dial" });
   const socket = await openRelaySocket({ relay, proxy, signal });
   try {
-    const { welcome } = await agentHandshake(socket, {
+    const handshake = agentHandshake(socket, {
       purpose: "join",
       relayKeys: relay.identity,
       boot,
@@ -57,6 +57,7 @@ export async function askToJoin(folder: AgentFolder, proxy: ProxySettings, signa
       keys: folder.keys.sign,
       join: { token: joining.id, signKey: folder.keys.sign.publicKey, boxKey: folder.keys.box.publicKey, name: joining.name, labels: joining.labels, secret: Buffer.from(joining.secret, "base64url") },
     });
+    const { welcome } = await inHandshakeTime(socket, handshake);
     const standing = await SiteStanding.open(folder, relay);
     await standing.absorb(welcome);
     await folder.store.call("putFacts", { facts: {}, drop: ["joining"] });
