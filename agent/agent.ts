@@ -90,29 +90,34 @@ export class Agent {
     if (relay === null) throw new Fault("NOT_INITIALISED", { what: "this agent has not joined a relay", why: `${dir} holds no relay`, hint: "bowline agent join --token TOKEN" });
     this.#relay = relay;
     this.#siteClock = new SiteClock(this.#clock, thisMachine, recordOf<ClockRecord>(facts, "clock"));
-    this.#cluster = await openCluster(this.#settings);
     this.#standing = await SiteStanding.open(this.#folder, relay);
+    this.#cluster = await openCluster(this.#settings);
     this.#assemble();
-    const status = await serveStatus(dir, () => this.#status());
-    this.#scope.onEnd(() => void status.close());
-    if (this.#settings.healthPort > 0) {
-      const health = await serveHealth(this.#settings.healthPort, () => this.#link !== null);
-      this.#scope.onEnd(() => void health.close());
-    }
-    await this.#reporter.event("agent-started", `agent ${this.#version} started`);
-    await this.#runner.start();
-    const reporting = this.#reporter.run();
+    let reporting = Promise.resolve();
     try {
+      await this.#listen(dir);
+      await this.#reporter.event("agent-started", `agent ${this.#version} started`);
+      await this.#runner.start();
+      reporting = this.#reporter.run();
       if (facts.joining !== undefined) await this.#join();
       await this.#keepLinked();
     } catch (error) {
       if (!this.#scope.hasEnded) throw error;
     } finally {
+      // Whatever failed above: a listener that stayed would hold the process.
       await this.#scope.end();
       await Promise.all([reporting, this.#runner.stopped()]);
       await this.#cluster.pool.destroy();
       this.#cluster.access.close();
     }
+  }
+
+  async #listen(dir: string): Promise<void> {
+    const status = await serveStatus(dir, () => this.#status());
+    this.#scope.onEnd(() => void status.close());
+    if (this.#settings.healthPort === 0) return;
+    const health = await serveHealth(this.#settings.healthPort, () => this.#link !== null);
+    this.#scope.onEnd(() => void health.close());
   }
 
   #assemble(): void {
