@@ -83,21 +83,21 @@ export class Agent {
     if (relay === null) throw new Fault("NOT_INITIALISED", { what: "this agent has not joined a relay", why: `${dir} holds no relay`, hint: "bowline agent join --token TOKEN" });
     this.#relay = relay;
     this.#siteClock = new SiteClock(this.#clock, thisMachine, recordOf<ClockRecord>(facts, "clock"));
-    this.#cluster = await openCluster(this.#settings);
     this.#standing = await SiteStanding.open(this.#folder, relay);
+    this.#cluster = await openCluster(this.#settings);
     this.#assemble();
-    const status = await serveStatus(dir, () => this.#status()).catch((error: unknown) => void this.#log.warn({ why: asFault(error).message }, "no status for bowline agent status"));
-    if (status !== undefined) this.#closeAtEnd(status);
-    if (this.#settings.healthPort > 0) this.#closeAtEnd(await serveHealth(this.#settings.healthPort, () => this.#link !== null));
-    await this.#reporter.event("agent-started", `agent ${this.#version} started`);
-    await this.#runner.start();
-    const reporting = this.#reporter.run();
+    let reporting = Promise.resolve();
     try {
+      await this.#listen(dir);
+      await this.#reporter.event("agent-started", `agent ${this.#version} started`);
+      await this.#runner.start();
+      reporting = this.#reporter.run();
       if (facts.joining !== undefined) await this.#join();
       await this.#keepLinked();
     } catch (error) {
       if (!this.#scope.hasEnded) throw error;
     } finally {
+      // Whatever failed above: a listener that stayed would hold the process.
       await this.#scope.end();
       await Promise.all([reporting, this.#runner.stopped()]);
       await this.#cluster.close();
@@ -108,6 +108,12 @@ export class Agent {
   #closeAtEnd(server: { close(): unknown }): void {
     if (this.#scope.hasEnded) server.close();
     this.#scope.onEnd(() => void server.close());
+  }
+
+  async #listen(dir: string): Promise<void> {
+    const status = await serveStatus(dir, () => this.#status()).catch((error: unknown) => void this.#log.warn({ why: asFault(error).message }, "no status for bowline agent status"));
+    if (status !== undefined) this.#closeAtEnd(status);
+    if (this.#settings.healthPort > 0) this.#closeAtEnd(await serveHealth(this.#settings.healthPort, () => this.#link !== null));
   }
 
   #assemble(): void {

@@ -46,19 +46,21 @@ export class SiteStanding {
   async absorb(welcome: Welcome): Promise<void> {
     let document = this.#document;
     const steps: { version: number; envelope: Uint8Array }[] = [];
+    // A join is answered with the whole chain, and may be asked again after its answer was stored: what is here to the octet was walked before.
+    const stored = await this.#folder.store.call("trustChain", null);
     for (const envelope of welcome.trust) {
+      if (stored.some((known) => Buffer.compare(known, envelope) === 0)) continue;
       document = document === null ? acceptFirst(envelope, this.#relay.trustRoot) : acceptNext(envelope, document);
       steps.push({ version: document.version, envelope });
     }
     if (document === null) throw new Fault("TRUST_REFUSED", { what: "the relay sent no trust document", why: "a site believes nobody without one" });
     const own = { site: this.#folder.siteId, signKey: this.#folder.keys.sign.publicKey };
     const statement = welcome.siteStatement === null ? this.#statement : openSiteStatement(welcome.siteStatement, document, own);
-    if (steps.length > 0) await this.#folder.store.call("putTrust", { documents: steps });
     const relayEpoch = Math.max(this.relayEpoch, welcome.relayEpoch);
     const facts = { name: welcome.name, site: own.site, relayEpoch: String(relayEpoch), ...(welcome.siteStatement === null ? {} : { statement: Buffer.from(welcome.siteStatement).toString("base64url") }) };
     // A link that says what is known already writes nothing: a site whose disk is full must still link.
     const known = JSON.stringify(facts);
-    if (known !== this.#stored) await this.#folder.store.call("putFacts", { facts });
+    if (steps.length > 0 || known !== this.#stored) await this.#folder.store.call("takeWelcome", { documents: steps, facts });
     this.#stored = known;
     this.#document = document;
     this.#statement = statement;

@@ -28,10 +28,8 @@ async function run(settings: RelaySettings): Promise<void> {
     process.exit(70);
   });
   if (settings.crash !== "") armCrashPoint(parseCrashPlan(settings.crash));
-  const relay = await startRelay(settings, log);
-  process.stdout.write(`relay ready at ${relay.address}\n`);
-  if (relay.firstLogin !== null) sayFirstLogin(settings, relay.address, relay.firstLogin);
-  await new Promise<void>((resolve) => {
+  // Before the start: a supervisor that stops the relay the moment it is ready gets a clean stop too.
+  const asked = new Promise<void>((resolve) => {
     const stop = (signal: string): void => {
       log.info({ signal }, "stopping; once more stops at once");
       process.once("SIGINT", () => process.exit(130));
@@ -41,6 +39,10 @@ async function run(settings: RelaySettings): Promise<void> {
     process.once("SIGINT", () => stop("SIGINT"));
     process.once("SIGTERM", () => stop("SIGTERM"));
   });
+  const relay = await startRelay(settings, log);
+  process.stdout.write(`relay ready at ${relay.address}\n`);
+  if (relay.firstLogin !== null) sayFirstLogin(settings, relay.address, relay.firstLogin);
+  await asked;
   await relay.stop();
   log.info({}, "stopped");
 }

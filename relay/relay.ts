@@ -1,10 +1,10 @@
 // The relay put together: folder, store, server, roster, couriers, API. The only place where its rooms meet. Start ends with a listening port; stop
 // refuses new work, tells the agents, lets requests finish, and closes the store last.
-import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TLSSocket } from "node:tls";
 import { systemClock, type Clock } from "../shared/kit/clock.ts";
 import { asFault, Fault } from "../shared/kit/errors.ts";
+import { writeWhole } from "../shared/kit/files.ts";
 import type { Logger } from "../shared/kit/log.ts";
 import { uuidV7 } from "../shared/kit/random.ts";
 import { sealSiteStatement } from "../shared/trust/site-statement.ts";
@@ -50,7 +50,7 @@ export async function firstLogin(store: RelayStore, dir: string): Promise<string
   const token = makeOperatorToken();
   const nowMs = Date.now();
   await store.call("putFirstLogin", { hash: tokenHash(token), nowMs, expiresMs: nowMs + firstLoginMs });
-  writeFileSync(join(dir, "first-login"), `${token}\n`, { mode: 0o600, flush: true });
+  writeWhole(join(dir, "first-login"), `${token}\n`, 0o600);
   return token;
 }
 
@@ -98,11 +98,22 @@ class Relay {
       throw new Fault("FILE_INVALID", { what: "the TLS certificate and key cannot be used", why: (error as Error).message, hint: "they must be PEM and belong together", cause: error });
     }
     const port = await this.#server.listen(listen.host, listen.port);
+    try {
+      return await this.#begin(port);
+    } catch (error) {
+      this.#server.close(); // a port that still listens would hold the process, and answer for a relay that is none
+      throw error;
+    }
+  }
+
+  /** What needs the port; the last steps before others may count on this relay. */
+  async #begin(port: number): Promise<RunningRelay> {
+    const { listen, data } = this.#settings;
     const address = `https://${listen.host === "0.0.0.0" || listen.host === "::" ? "localhost" : listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${port}`;
-    writeFileSync(join(data, "address"), `${address}\n`, { flush: true });
+    writeWhole(join(data, "address"), `${address}\n`, 0o644);
+    const token = await firstLogin(this.#store, data);
     const stopSweep = startSweep({ store: this.#store, clock: this.#clock, log: this.#log, linked: () => this.#roster.all() });
     const stopUpkeep = this.#startUpkeep();
-    const token = await firstLogin(this.#store, data);
     const stop = (): Promise<void> => {
       stopSweep();
       stopUpkeep();

@@ -1,10 +1,10 @@
 // The relay's data folder: keys, certificates, first database. Made once, in an order that survives a kill at any point: keys are durable under a provisional
 // name before the database knows them, and get their real name last. A folder that was set up and lost a part is an error, never a first run.
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { certificateEndMs, issueCertificate, makeAuthority } from "../shared/kit/certificates.ts";
 import { Fault } from "../shared/kit/errors.ts";
-import { fileFault } from "../shared/kit/files.ts";
+import { fileFault, writeWhole } from "../shared/kit/files.ts";
 import { makeSigningKeys, readSecretFile, signingKeysOf, writeSecretFile, type KeyPair } from "../shared/kit/keys.ts";
 import { acceptFirst, firstTrustDocument, parseTrustDocument, renewedTrustDocument, sealTrustDocument, trustRootHash, walkTrust, type TrustDocument } from "../shared/trust/trust-document.ts";
 import { openRelayStore, type RelayStore } from "./store/store.ts";
@@ -127,15 +127,15 @@ export async function relayTls(dir: string, settings: { readonly tlsCert: string
     if (!existsSync(file("ca.crt"))) {
       if (existsSync(file("tls.crt"))) throw new Fault("FILE_MISSING", { what: `${file("ca.crt")} is gone`, why: "the relay's certificate is there, its CA is not", hint: "restore the tls folder from a backup; to make new ones, remove the whole folder (sites then need new join tokens)" });
       const authority = await makeAuthority("Bowline relay CA", authorityDays, nowMs);
-      writeFileSync(file("ca.key"), authority.key, { mode: 0o600, flush: true });
-      writeFileSync(file("ca.crt"), authority.cert, { flush: true });
+      writeWhole(file("ca.key"), authority.key, 0o600);
+      writeWhole(file("ca.crt"), authority.cert, 0o644);
     }
     if (!isUsable(file("tls.crt"), file("names"), names, nowMs)) {
       const pair = await issueCertificate({ cert: readFileSync(file("ca.crt"), "utf8"), key: readPem(file("ca.key"), "PRIVATE KEY") }, names, certificateDays, nowMs);
       rmSync(file("names"), { force: true }); // written last: a pair that was half replaced is made anew
-      writeFileSync(file("tls.key"), pair.key, { mode: 0o600, flush: true });
-      writeFileSync(file("tls.crt"), pair.cert, { flush: true });
-      writeFileSync(file("names"), names.join("\n"), { flush: true });
+      writeWhole(file("tls.key"), pair.key, 0o600);
+      writeWhole(file("tls.crt"), pair.cert, 0o644);
+      writeWhole(file("names"), names.join("\n"), 0o644);
     }
   } catch (error) {
     throw fileFault(error, tlsDir);

@@ -30,8 +30,14 @@ export function* trustChain(_args: null): Operation<Uint8Array[]> {
 }
 
 /** Documents that were walked; version N is never replaced. */
-export function* putTrust(args: { readonly documents: readonly { readonly version: number; readonly envelope: Uint8Array }[] }): Operation<void> {
+function* putTrust(args: { readonly documents: readonly { readonly version: number; readonly envelope: Uint8Array }[] }): Operation<void> {
   for (const { version, envelope } of args.documents) yield* query("INSERT INTO trust (version, envelope) VALUES (?, ?) ON CONFLICT (version) DO NOTHING", version, envelope);
+}
+
+/** A WELCOME, all of it or nothing: documents without the facts that came with them would be a join that never ends. */
+export function* takeWelcome(args: { readonly documents: readonly { readonly version: number; readonly envelope: Uint8Array }[]; readonly facts: Readonly<Partial<Record<FactName, string>>> }): Operation<void> {
+  yield* putTrust({ documents: args.documents });
+  yield* putFacts({ facts: args.facts });
 }
 
 /** Numbers kept per signer; above it the lowest become the floor. A signer has at most some thousand commands open at one site. */

@@ -273,13 +273,15 @@ describe("what the agent knows of itself", () => {
   });
 
   test("a trust document of a version is never replaced", async () => {
-    await store.call("putTrust", {
+    await store.call("takeWelcome", {
+      facts: {},
       documents: [
         { version: 1, envelope: Buffer.of(1) },
         { version: 2, envelope: Buffer.of(2) },
       ],
     });
-    await store.call("putTrust", {
+    await store.call("takeWelcome", {
+      facts: {},
       documents: [
         { version: 2, envelope: Buffer.of(9) },
         { version: 3, envelope: Buffer.of(3) },

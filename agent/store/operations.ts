@@ -10,7 +10,7 @@ export const operations = {
   putFacts: identity.putFacts,
   allFacts: identity.allFacts,
   trustChain: identity.trustChain,
-  putTrust: identity.putTrust,
+  takeWelcome: identity.takeWelcome,
   postReport: letters.postReport,
   postEvent: letters.postEvent,
   leaseOwn: letters.leaseOwn,

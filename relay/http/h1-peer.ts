@@ -8,7 +8,7 @@ import { parseHeaderBlock, parseRequestLine, type HeaderBlock, type RequestLine 
 import type { HeadBudget } from "./head-budget.ts";
 
 /** A 20 KB exec command line is a 60 KB head. */
-export const h1HeadBytesMax = 1_048_576;
+const h1HeadBytesMax = 1_048_576;
 /** Octets a client may send ahead of the answer it waits for before its socket is paused. */
 const aheadBytesMax = 65_536;
 /** After an early answer (413 while the client still sends) the client gets this long (ms) to read it before its socket goes. */

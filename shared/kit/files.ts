@@ -1,6 +1,9 @@
-// Errors of the file system as Faults in words: what is missing, full, or not allowed, and what to try. Passes Faults through.
+// Files written whole or not at all, and errors of the file system as Faults in words: what is missing, full, or not allowed, and what to try.
+import { chmodSync, closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { asFault, Fault } from "./errors.ts";
 
+/** Passes Faults through. */
 export function fileFault(error: unknown, path: string): Fault {
   if (error instanceof Fault) return error;
   const { code, message } = error as NodeJS.ErrnoException;
@@ -20,5 +23,21 @@ export function fileFault(error: unknown, path: string): Fault {
       return new Fault("FILE_INVALID", { what: `${path} is not what it should be`, why: message, cause: error });
     default:
       return asFault(error);
+  }
+}
+
+/** Durable under its name when it returns. On a full disk the name still holds what it held before, or nothing: half a certificate would read as damage for ever. */
+export function writeWhole(path: string, text: string, mode: number): void {
+  const next = `${path}.${process.pid}.tmp`;
+  try {
+    writeFileSync(next, text, { mode, flush: true });
+    chmodSync(next, mode); // the umask may have taken from it
+    renameSync(next, path);
+    const folder = openSync(dirname(path), "r");
+    fsyncSync(folder);
+    closeSync(folder);
+  } catch (error) {
+    rmSync(next, { force: true });
+    throw fileFault(error, path);
   }
 }

@@ -2,10 +2,10 @@
 // One text form on the wire and in files. Refuses keys with which forgeries pass, texts that are not exactly one key, key files that
 // others can read. One key, one purpose: every signature has a context string in front, chosen by its caller.
 import { createHash, createHmac, createPrivateKey, createPublicKey, sign, timingSafeEqual, verify, type KeyObject } from "node:crypto";
-import { chmodSync, existsSync, openSync, readFileSync, renameSync, statSync, writeFileSync, fsyncSync, closeSync } from "node:fs";
-import { dirname } from "node:path";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import nacl from "tweetnacl";
 import { Fault } from "./errors.ts";
+import { writeWhole } from "./files.ts";
 
 export type KeyKind = "ed25519" | "x25519";
 
@@ -144,11 +144,5 @@ export function readSecretFile(path: string): Record<string, string> {
 
 /** Writes a key file whole and durable before it is relied on. */
 export function writeSecretFile(path: string, value: Readonly<Record<string, string>>): void {
-  const next = `${path}.${process.pid}.tmp`;
-  writeFileSync(next, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600, flush: true });
-  chmodSync(next, 0o600);
-  renameSync(next, path);
-  const folder = openSync(dirname(path), "r");
-  fsyncSync(folder);
-  closeSync(folder);
+  writeWhole(path, `${JSON.stringify(value, null, 2)}\n`, 0o600);
 }

@@ -37,7 +37,7 @@ export async function ownClusterName(kubeconfig: string): Promise<string> {
 }
 
 /** A context's name as a DNS label that no other site has; of an address such as `arn:...:cluster/prod` only the last part counts. */
-export function siteNameFor(context: string, taken: readonly string[]): string {
+function siteNameFor(context: string, taken: readonly string[]): string {
   const last = context.split("/").findLast((part) => part !== "") ?? "";
   const label = last.toLowerCase().replaceAll(/[^a-z0-9]+/g, "-").slice(0, 50).replaceAll(/^-+|-+$/g, "");
   const name = label === "" ? "my-cluster" : label;
