@@ -5,6 +5,7 @@ import { armCrashPoint, parseCrashPlan } from "../shared/kit/crash.ts";
 import { asFault, Fault, faultText } from "../shared/kit/errors.ts";
 import { matchCode } from "../shared/kit/keys.ts";
 import { createLogger, silentLog, type Logger } from "../shared/kit/log.ts";
+import { tuneMemory } from "../shared/kit/memory.ts";
 import { Agent, clusterOf } from "./agent.ts";
 import { agentSettingsHelp, proxyOf, readAgentSettings, type AgentSettings } from "./config.ts";
 import { checkCluster, checkDisk, checkLines, checkRelay, verdict, type Check } from "./doctor.ts";
@@ -186,6 +187,7 @@ async function main(): Promise<void> {
   throw new Fault("USAGE", { what: `bowline agent cannot "${word}"`, why: "it can run, join, status, doctor and manifest", hint: "bowline agent --help" });
 }
 
+tuneMemory();
 try {
   await main();
 } catch (error) {

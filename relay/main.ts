@@ -6,6 +6,7 @@ import { certificateEndMs } from "../shared/kit/certificates.ts";
 import { armCrashPoint, parseCrashPlan } from "../shared/kit/crash.ts";
 import { asFault, Fault, faultText } from "../shared/kit/errors.ts";
 import { createLogger, type Logger } from "../shared/kit/log.ts";
+import { tuneMemory } from "../shared/kit/memory.ts";
 import { ownNames, readRelaySettings, relaySettingsHelp, type RelaySettings } from "./config.ts";
 import { firstLogin, startRelay } from "./relay.ts";
 import { openRelayFolder, relayTls } from "./setup.ts";
@@ -110,6 +111,7 @@ async function main(): Promise<void> {
   throw new Fault("USAGE", { what: `bowline relay cannot "${word}"`, why: "it can run, init and doctor", hint: "bowline relay --help" });
 }
 
+tuneMemory();
 try {
   await main();
 } catch (error) {
