@@ -192,6 +192,7 @@ export class Agent {
     const socket = await openRelaySocket({ relay: this.#relay, proxy, signal });
     const abort = (): void => socket.close();
     signal.addEventListener("abort", abort, { once: true });
+    const unguard = (): void => signal.removeEventListener("abort", abort);
     try {
       const { bavail, bsize } = statfsSync(dir);
       const hello = await makeHello(store, { agentEpoch, relayEpoch: this.#standing.relayEpoch, trustVersion: this.#standing.trustVersion, version: this.#version, freeOctets: bavail * bsize });
@@ -199,12 +200,12 @@ export class Agent {
       const shaken = await inHandshakeTime(socket, agentHandshake(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello }));
       await this.#learn(shaken, this.#clock.monoMs() - begunMs);
       if (shaken.welcome.state === "waiting") return await this.#waitForApproval(socket);
-      return await this.#serve(socket, shaken, hello.inDoubt);
+      return await this.#serve(socket, shaken, hello.inDoubt, unguard);
     } catch (error) {
       socket.close();
       throw error;
     } finally {
-      signal.removeEventListener("abort", abort);
+      unguard();
     }
   }
 
@@ -230,7 +231,8 @@ export class Agent {
     }
   }
 
-  async #serve(socket: FrameSocket, shaken: AgentHandshakeResult, inDoubt: readonly string[]): Promise<LinkEnd> {
+  /** `onGuarded` is called when the link's own end at shutdown is arranged: BYE and time to drain, not a socket that is closed under its streams. */
+  async #serve(socket: FrameSocket, shaken: AgentHandshakeResult, inDoubt: readonly string[], onGuarded: () => void): Promise<LinkEnd> {
     const { access, pool, dialKube } = this.#cluster;
     const { link, courier } = await serveLink(
       {
@@ -260,6 +262,7 @@ export class Agent {
     void this.#reporter.event("link-up", "linked to the relay");
     this.#reporter.poke();
     const withdraw = this.#scope.onEnd(() => link.shutdown("draining", new Fault("DRAINING", { what: "the agent is shutting down", why: "it was asked to stop" }), { retryAfterMs: 0, drainMs: this.#settings.drainMs }));
+    onGuarded();
     const end = await link.ended;
     withdraw();
     this.#link = null;
