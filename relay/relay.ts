@@ -70,7 +70,7 @@ class Relay {
   readonly #log: Logger;
   readonly #folder: RelayFolder;
   readonly #clock: Clock = systemClock;
-  readonly #roster = new Roster();
+  readonly #roster = new Roster(this.#clock.wallMs());
   #server!: RelayServer;
   #acceptor!: Acceptor;
   #tls!: RelayTls;
@@ -192,12 +192,16 @@ class Relay {
       clock: this.#clock,
       linkFor: (name: string) => this.#roster.linkFor(name)?.link ?? null,
       findSite: (name: string) => this.#store.call("findSite", { name }),
-      isReconnecting: (id: string) => this.#roster.isReconnecting(id, this.#clock.wallMs()),
+      isReconnecting: (site: SiteRow) => this.#roster.isReconnecting(site, this.#clock.wallMs()),
       onJoin: (id: string, wake: () => void, most: number) => this.#roster.onJoin(id, wake, most),
     };
     return {
       authenticate: (authorization) => auth.authenticate(authorization),
-      siteOpener: (site) => siteOpener(reach, site),
+      siteOpener: (site) => {
+        // On a socket that was open before: everybody else finds the door closed.
+        if (this.#isDraining) throw shuttingDown();
+        return siteOpener(reach, site);
+      },
       requestId: () => uuidV7(this.#clock.wallMs()),
     };
   }
@@ -268,7 +272,7 @@ class Relay {
   async #stop(): Promise<void> {
     if (this.#isDraining) return;
     this.#isDraining = true;
-    const fault = new Fault("DRAINING", { what: "the relay is shutting down", why: "it was asked to stop", hint: "try again when it is back" });
+    const fault = shuttingDown();
     this.#acceptor.drain(fault);
     this.#server.refuseNew();
     await this.#sendAway(fault, shutdownSpreadMs);
@@ -277,4 +281,8 @@ class Relay {
     await new Promise((resolve) => setImmediate(resolve));
     await this.#store.close();
   }
+}
+
+function shuttingDown(): Fault {
+  return new Fault("DRAINING", { what: "the relay is shutting down", why: "it was asked to stop", hint: "try again when it is back" });
 }

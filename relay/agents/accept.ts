@@ -108,8 +108,8 @@ export class Acceptor {
 
   #bye(socket: FrameSocket, fault: Fault): void {
     if (!(fault instanceof ByeFault) && fault.code !== "LINK_LOST") {
-      this.#options.log.warn({ code: fault.code, why: fault.why }, "an agent was refused");
-      socket.send("BYE", encodeBye({ code: byeCode(fault), greatestId: 0, retryAfterMs: fault.family === "unavailable" ? 1_000 * crowdHintS() : 0, reason: reasonOf(fault), otherRelay: "" }));
+      this.#options.log.warn({ code: fault.code, what: fault.message, why: fault.why }, "an agent was refused");
+      socket.send("BYE", encodeBye({ code: byeCode(fault), greatestId: 0, retryAfterMs: fault.family === "unavailable" ? 1_000 * crowdHintS() : 0, reason: reasonOf(toldTo(fault)), otherRelay: "" }));
     }
     socket.close();
   }
@@ -142,6 +142,12 @@ export class Acceptor {
     this.#isDraining = true;
     for (const id of this.#waiting.keys()) this.decide(id, fault);
   }
+}
+
+/** What an agent, or whoever plays one, is told of this relay's own troubles: that there are some. Its paths are in its own log. */
+function toldTo(fault: Fault): Fault {
+  const isOurs = fault.family === "bug" || fault.code === "DISK_FULL" || fault.code.startsWith("STORE_");
+  return isOurs ? new Fault(fault.code, { what: "the relay has a problem of its own and takes no links", hint: "the relay's log says more; nothing has to be done at the site" }) : fault;
 }
 
 function byeCode(fault: Fault): CodeName {

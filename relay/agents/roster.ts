@@ -25,14 +25,25 @@ export interface Absence {
 
 /** How long (ms) a link's end counts as "reconnecting". link.md section 4. */
 const reconnectingMs = 10_000;
+/**
+ * After a start nobody is linked yet. A site whose link ended (or, after a kill, was last heard) less than this (ms) before is about to return: a restart, and the half
+ * minute between two notes of a contact.
+ */
+const restartMs = 120_000;
 /** Ends remembered; older ones answer as plainly offline. */
 const absencesMax = 10_000;
 
 export class Roster {
+  readonly #startedMs: number;
   readonly #byId = new Map<string, Linked>();
   readonly #idsByName = new Map<string, string>();
   readonly #absences = new Map<string, Absence>();
   readonly #waiters = new Map<string, Set<() => void>>();
+
+  /** `startedMs`: wall clock of this process's start. */
+  constructor(startedMs: number) {
+    this.#startedMs = startedMs;
+  }
 
   /** Takes the site for this link; an older one is told and loses its place. */
   join(linked: Linked): void {
@@ -73,9 +84,11 @@ export class Roster {
     return id === undefined ? null : (this.#byId.get(id) ?? null);
   }
 
-  isReconnecting(siteId: string, nowMs: number): boolean {
-    const absence = this.#absences.get(siteId);
-    return absence !== undefined && absence.isReconnecting && nowMs - absence.endedMs < reconnectingMs;
+  isReconnecting(site: { readonly id: string; readonly linkEndMs: number | null; readonly lastContactMs: number | null }, nowMs: number): boolean {
+    const absence = this.#absences.get(site.id);
+    if (absence !== undefined) return absence.isReconnecting && nowMs - absence.endedMs < reconnectingMs;
+    const lastMs = site.linkEndMs ?? site.lastContactMs;
+    return lastMs !== null && nowMs - this.#startedMs < reconnectingMs && this.#startedMs - lastMs < restartMs;
   }
 
   /** Calls `wake` once when the site is linked. Returns what withdraws it, or null when too many wait already. */

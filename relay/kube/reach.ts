@@ -15,7 +15,7 @@ export interface ReachPorts {
   readonly clock: Clock;
   readonly linkFor: (name: string) => Link | null;
   readonly findSite: (name: string) => Promise<SiteRow | null>;
-  readonly isReconnecting: (siteId: string) => boolean;
+  readonly isReconnecting: (site: SiteRow) => boolean;
   readonly onJoin: (siteId: string, wake: () => void, waitersMax: number) => (() => void) | null;
 }
 
@@ -30,7 +30,7 @@ async function reach(ports: ReachPorts, name: string): Promise<StreamOpener> {
   if (site === null || site.state === "revoked" || site.state === "denied") throw unknownSite(name);
   if (site.state === "waiting") throw new Fault("SITE_WAITING", { what: `${name} waits for an operator's approval`, why: "its agent has joined and nobody has approved it yet", hint: `bowline approve ${name} --code CODE` });
   const draining = ports.linkFor(name);
-  if (ports.isReconnecting(site.id) || draining !== null) await linkedAgain(ports, site.id);
+  if (ports.isReconnecting(site) || draining !== null) await linkedAgain(ports, site.id);
   const link = ports.linkFor(name);
   if (link === null || link.isDraining) throw offline(site, ports.clock.wallMs());
   return (head, sink) => link.open(head, sink);

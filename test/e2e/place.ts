@@ -178,9 +178,14 @@ export class Place {
     return file;
   }
 
-  /** Ends every process that was started here and removes the folder. */
-  async close(): Promise<void> {
+  /** Ends every process that was started here. */
+  async stop(): Promise<void> {
     await Promise.all(this.#started.map((started) => started.stop()));
+  }
+
+  /** As `stop`, and removes the folder. */
+  async close(): Promise<void> {
+    await this.stop();
     if (existsSync(this.dir)) rmSync(this.dir, { recursive: true, force: true });
   }
 }

@@ -1,0 +1,187 @@
+// Full disks, on file systems of a few KiB that the test mounts itself: a relay or an agent that has no room says DISK_FULL with the file's name, leaves nothing half
+// made, and starts in the same folder once there is room. The sizes walk back from what a first start needs. An agent that runs waits for room and goes on by itself.
+import { spawnSync } from "node:child_process";
+import { closeSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmSync, statfsSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { describeNeeding } from "../kit/needs.ts";
+import { expectFault } from "./expect-fault.ts";
+import { ask } from "./kube-rest.ts";
+import { Place, until, type Finished } from "./place.ts";
+import { startSimCluster, type SimCluster } from "./test-cluster.ts";
+
+/** More than a first start needs. */
+const roomKiB = 65_536;
+
+function mount(dir: string, ...args: readonly string[]): boolean {
+  return spawnSync("mount", [...args, dir]).status === 0;
+}
+
+function mountsMissing(): string | null {
+  if (process.platform !== "linux" || process.getuid?.() !== 0) return "it mounts small file systems, and that needs root on Linux";
+  const probe = mkdtempSync(join(tmpdir(), "bowline-mount-"));
+  const isOk = mount(probe, "-t", "tmpfs", "-o", "size=64k", "tmpfs");
+  if (isOk) spawnSync("umount", [probe]);
+  rmSync(probe, { recursive: true, force: true });
+  return isOk ? null : "file systems cannot be mounted here";
+}
+
+describeNeeding(mountsMissing(), "a full disk", () => {
+  const place = new Place();
+  const root = mkdtempSync(join(tmpdir(), "bowline-disks-"));
+  const mounted: string[] = [];
+  let cluster: SimCluster;
+
+  /** An empty disk of that size; `grow` makes it roomy, `usedKiB` says what is on it. */
+  function disk(name: string, kib: number, dir = join(root, name)): { data: string; grow: () => void; usedKiB: () => number } {
+    mkdirSync(dir);
+    if (!mount(dir, "-t", "tmpfs", "-o", `size=${kib}k,mode=700`, "tmpfs")) throw new Error(`no disk could be mounted at ${dir}`);
+    mounted.push(dir);
+    return {
+      data: join(dir, "data"),
+      grow: () => {
+        if (!mount(dir, "-o", `remount,size=${roomKiB}k`)) throw new Error(`the disk at ${dir} could not be made larger`);
+      },
+      usedKiB: () => {
+        const { blocks, bfree, bsize } = statfsSync(dir);
+        return ((blocks - bfree) * bsize) / 1_024;
+      },
+    };
+  }
+
+  /** The file that a process says it cannot write, for want of room. */
+  function fullFile(done: Finished, data: string): string {
+    expectFault(done, "DISK_FULL", 1, new RegExp(`the disk is full: ${data}/\\S+ cannot be written`), /free space/);
+    expect(readdirSync(data, { recursive: true }).filter((name) => String(name).endsWith(".tmp"))).toEqual([]);
+    return new RegExp(`full: ${data}/(\\S+) cannot`).exec(done.err)![1]!;
+  }
+
+  beforeAll(async () => {
+    cluster = await startSimCluster();
+    await place.relay();
+    await place.login();
+  });
+  afterAll(async () => {
+    await place.close();
+    for (const dir of mounted) spawnSync("umount", [dir]);
+    rmSync(root, { recursive: true, force: true });
+    await cluster?.stop();
+  });
+
+  async function startOnce(data: string): Promise<void> {
+    const relay = place.start(["relay", "run", "--data", data, "--listen", "127.0.0.1:0"]);
+    await relay.said(/relay ready at https/);
+    expect(await relay.stop()).toBe(0);
+  }
+
+  test("under a first relay: each file that finds no room is named, nothing is half made, and it starts when there is room", { timeout: 180_000 }, async () => {
+    const roomy = disk("relay-roomy", roomKiB);
+    const first = place.start(["relay", "run", "--data", roomy.data, "--listen", "127.0.0.1:0"]);
+    await first.said(/relay ready at https/);
+    const neededKiB = roomy.usedKiB();
+    await first.stop();
+    const full: string[] = [];
+    for (const kib of [8, ...Array.from({ length: 11 }, (_, step) => neededKiB - 4 * (step + 1))]) {
+      const { data, grow } = disk(`relay-${kib}`, kib);
+      const done = await place.cli(["relay", "run", "--data", data, "--listen", "127.0.0.1:0"]);
+      full.push(`${kib} KiB: ${fullFile(done, data)}`);
+      grow();
+      await startOnce(data);
+    }
+    process.stderr.write(`full disk: a first relay needs ${neededKiB} KiB; ${full.join(", ")}\n`);
+    for (const file of ["relay.db", "tls/ca.crt", "tls/tls.crt", "address"]) expect(full.map((line) => line.split(": ")[1])).toContain(file);
+  });
+
+  test("under an agent that joins: named, nothing half made, and the same token joins when there is room", { timeout: 120_000 }, async () => {
+    const ask1 = async (name: string, kib: number) => {
+      const { data, grow, usedKiB } = disk(`agent-${name}`, kib);
+      const token = (await place.ok(["token", "create", "--name", name])).trim();
+      return { data, grow, usedKiB, join: () => place.cli(["agent", "join", "--token", token, "--data", data, "--kubeconfig", cluster.kubeconfig]) };
+    };
+    const roomy = await ask1("roomy", roomKiB);
+    expect((await roomy.join()).code).toBe(0);
+    const neededKiB = roomy.usedKiB();
+    for (const kib of [8, neededKiB - 4, neededKiB - 8, neededKiB - 16]) {
+      const small = await ask1(`small-${kib}`, kib);
+      expect(fullFile(await small.join(), small.data)).toBe("agent.db");
+      small.grow();
+      expect(await small.join()).toMatchObject({ code: 0, err: "" });
+    }
+    process.stderr.write(`full disk: an agent that has joined needs ${neededKiB} KiB\n`);
+  });
+
+  test.each([100, 128, 152])("under an agent that runs, of %i KiB: it says so, waits, and joins by itself when there is room", async (kib) => {
+    const { data, grow } = disk(`runner-${kib}`, kib);
+    const token = (await place.ok(["token", "create", "--name", `runner-${kib}`])).trim();
+    const agent = place.start(["agent", "run", "--token", token, "--data", data, "--kubeconfig", cluster.kubeconfig, "--report-every", "2s"]);
+    await agent.said(/"code":"DISK_FULL"/);
+    expect(agent.hasEnded).toBe(false);
+    grow();
+    const [, code] = await agent.said(/"site":"runner-\d+","code":"([A-Z]+-[A-Z]+-\d\d)"/, 30_000);
+    await place.ok(["approve", `runner-${kib}`, "--code", code!]);
+    await until("the site serves", async () => (await ask(place, "GET", `/k8s/runner-${kib}/version`)).status === 200);
+    expect(await agent.stop()).toBe(0);
+  });
+
+  test("under a relay and a site that serve: orders are refused or wait with the reason, nothing that was accepted is lost, and all goes on when there is room", { timeout: 120_000 }, async () => {
+    const busy = new Place();
+    try {
+      disk("", 32_768, busy.relayData);
+      disk("", 32_768, busy.agentData("tight"));
+      const relay = await busy.relay();
+      await busy.login();
+      let agent = await busy.site("tight", cluster.kubeconfig);
+      const order = (name: string): Promise<{ status: number; body: unknown }> =>
+        ask(busy, "POST", "/api/v1/commands", { body: { site: "tight", spec: { kind: "apply", objects: [{ apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace: "default" }, data: { filler: "x".repeat(600_000) } }] } } });
+      const stateOf = async (id: string): Promise<string> => ((await ask(busy, "GET", `/api/v1/commands/${id}`)).body as { state: string; why: string }).state;
+
+      const atSite = ballast(busy.agentData("tight"));
+      const accepted = await order("waits-at-the-relay");
+      expect(accepted.status).toBe(202);
+      const { id } = accepted.body as { id: string };
+      await until("the site says that it has no room", async () => (await stateOf(id)) === "blocked");
+      expect(await busy.ok(["command", "describe", id])).toMatch(/no room/);
+
+      const atRelay = ballast(busy.relayData);
+      // What the database's log has reserved already still takes some: those are as durable as any.
+      let acceptedCount = 1;
+      let refused = await order("order-1");
+      for (; refused.status === 202 && acceptedCount < 20; refused = await order(`order-${acceptedCount}`)) acceptedCount += 1;
+      expect([refused.status, (refused.body as { code: string }).code]).toEqual([507, "DISK_FULL"]);
+      expect((await ask(busy, "GET", "/k8s/tight/version")).status).toBe(200); // what is live needs no disk
+      rmSync(atRelay);
+      expect((await order("order-again")).status).toBe(202);
+      acceptedCount += 1;
+
+      rmSync(atSite);
+      await agent.stop(); // a new link offers again at once what was blocked; a live one within half a minute
+      agent = busy.agent("tight", cluster.kubeconfig);
+      const states = async (): Promise<string[]> => ((await ask(busy, "GET", "/api/v1/commands")).body as { items: { state: string }[] }).items.map(({ state }) => state);
+      await until("every order that was accepted is done", async () => (await states()).every((state) => state === "succeeded"), 60_000);
+      expect(await states()).toHaveLength(acceptedCount);
+      expect(cluster.sim.find("configmaps", "default", "waits-at-the-relay")).not.toBeNull();
+      expect(cluster.sim.objects("configmaps", "default").filter(({ metadata }) => metadata.name.startsWith("order-"))).toHaveLength(acceptedCount - 1);
+      expect([relay.hasEnded, agent.hasEnded]).toEqual([false, false]);
+    } finally {
+      await busy.stop();
+      for (const dir of mounted.splice(-2)) spawnSync("umount", [dir]);
+      await busy.close();
+    }
+  });
+});
+
+/** Fills the disk of a folder; answers the file to remove. */
+function ballast(dir: string): string {
+  const path = join(dir, "ballast");
+  const file = openSync(path, "w");
+  const block = Buffer.alloc(4_096);
+  try {
+    for (;;) writeSync(file, block);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+  } finally {
+    closeSync(file);
+  }
+  return path;
+}
