@@ -14,11 +14,15 @@ export function cutNetworkMissing(): string | null {
   if (process.platform !== "linux") return "network namespaces are Linux's";
   if (process.getuid?.() !== 0) return "it makes network namespaces, and that needs root";
   if (!run("ip", ["-V"]).isOk) return "the command ip is missing (apt-get install -y iproute2)";
-  const probe = `bowline-probe-${process.pid}`;
-  const made = run("ip", ["netns", "add", probe]);
-  if (!made.isOk) return `network namespaces cannot be made: ${made.said}`;
+  const probe = `bowline-p${process.pid % 100_000}`;
+  const steps = [
+    ["netns", "add", probe],
+    ["-n", probe, "link", "add", "one", "type", "veth", "peer", "name", "other"],
+    ["netns", "exec", probe, "sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward"],
+  ];
+  const failed = steps.map((args) => ({ args, done: run("ip", args) })).find(({ done }) => !done.isOk);
   run("ip", ["netns", "del", probe]);
-  return null;
+  return failed === undefined ? null : `a network of its own cannot be made here (ip ${failed.args.join(" ")}: ${failed.done.said})`;
 }
 
 export class CutNetwork {
