@@ -34,27 +34,27 @@ describeNeeding(mountsMissing(), "a full disk", () => {
   let cluster: SimCluster;
 
   /** An empty disk of that size; `grow` makes it roomy, `usedKiB` says what is on it. */
-  function disk(name: string, kib: number, dir = join(root, name)): { data: string; grow: () => void; usedKiB: () => number } {
-    mkdirSync(dir);
-    if (!mount(dir, "-t", "tmpfs", "-o", `size=${kib}k,mode=700`, "tmpfs")) throw new Error(`no disk could be mounted at ${dir}`);
-    mounted.push(dir);
+  function disk(name: string, kib: number, at = join(root, name)): { dir: string; grow: () => void; usedKiB: () => number } {
+    mkdirSync(at);
+    if (!mount(at, "-t", "tmpfs", "-o", `size=${kib}k,mode=700`, "tmpfs")) throw new Error(`no disk could be mounted at ${at}`);
+    mounted.push(at);
     return {
-      data: join(dir, "data"),
+      dir: join(at, "data"),
       grow: () => {
-        if (!mount(dir, "-o", `remount,size=${roomKiB}k`)) throw new Error(`the disk at ${dir} could not be made larger`);
+        if (!mount(at, "-o", `remount,size=${roomKiB}k`)) throw new Error(`the disk at ${at} could not be made larger`);
       },
       usedKiB: () => {
-        const { blocks, bfree, bsize } = statfsSync(dir);
+        const { blocks, bfree, bsize } = statfsSync(at);
         return ((blocks - bfree) * bsize) / 1_024;
       },
     };
   }
 
   /** The file that a process says it cannot write, for want of room. */
-  function fullFile(done: Finished, data: string): string {
-    expectFault(done, "DISK_FULL", 1, new RegExp(`the disk is full: ${data}/\\S+ cannot be written`), /free space/);
-    expect(readdirSync(data, { recursive: true }).filter((name) => String(name).endsWith(".tmp"))).toEqual([]);
-    return new RegExp(`full: ${data}/(\\S+) cannot`).exec(done.err)![1]!;
+  function fullFile(done: Finished, dir: string): string {
+    expectFault(done, "DISK_FULL", 1, new RegExp(`the disk is full: ${dir}/\\S+ cannot be written`), /free space/);
+    expect(readdirSync(dir, { recursive: true }).filter((name) => String(name).endsWith(".tmp"))).toEqual([]);
+    return new RegExp(`full: ${dir}/(\\S+) cannot`).exec(done.err)![1]!;
   }
 
   beforeAll(async () => {
@@ -69,25 +69,25 @@ describeNeeding(mountsMissing(), "a full disk", () => {
     await cluster?.stop();
   });
 
-  async function startOnce(data: string): Promise<void> {
-    const relay = place.start(["relay", "run", "--data", data, "--listen", "127.0.0.1:0"]);
+  async function startOnce(dir: string): Promise<void> {
+    const relay = place.start(["relay", "run", "--data", dir, "--listen", "127.0.0.1:0"]);
     await relay.said(/relay ready at https/);
     expect(await relay.stop()).toBe(0);
   }
 
   test("under a first relay: each file that finds no room is named, nothing is half made, and it starts when there is room", { timeout: 180_000 }, async () => {
     const roomy = disk("relay-roomy", roomKiB);
-    const first = place.start(["relay", "run", "--data", roomy.data, "--listen", "127.0.0.1:0"]);
+    const first = place.start(["relay", "run", "--data", roomy.dir, "--listen", "127.0.0.1:0"]);
     await first.said(/relay ready at https/);
     const neededKiB = roomy.usedKiB();
     await first.stop();
     const full: string[] = [];
     for (const kib of [8, ...Array.from({ length: 11 }, (_, step) => neededKiB - 4 * (step + 1))]) {
-      const { data, grow } = disk(`relay-${kib}`, kib);
-      const done = await place.cli(["relay", "run", "--data", data, "--listen", "127.0.0.1:0"]);
-      full.push(`${kib} KiB: ${fullFile(done, data)}`);
+      const { dir, grow } = disk(`relay-${kib}`, kib);
+      const done = await place.cli(["relay", "run", "--data", dir, "--listen", "127.0.0.1:0"]);
+      full.push(`${kib} KiB: ${fullFile(done, dir)}`);
       grow();
-      await startOnce(data);
+      await startOnce(dir);
     }
     process.stderr.write(`full disk: a first relay needs ${neededKiB} KiB; ${full.join(", ")}\n`);
     for (const file of ["relay.db", "tls/ca.crt", "tls/tls.crt", "address"]) expect(full.map((line) => line.split(": ")[1])).toContain(file);
@@ -95,16 +95,16 @@ describeNeeding(mountsMissing(), "a full disk", () => {
 
   test("under an agent that joins: named, nothing half made, and the same token joins when there is room", { timeout: 120_000 }, async () => {
     const ask1 = async (name: string, kib: number) => {
-      const { data, grow, usedKiB } = disk(`agent-${name}`, kib);
+      const { dir, grow, usedKiB } = disk(`agent-${name}`, kib);
       const token = (await place.ok(["token", "create", "--name", name])).trim();
-      return { data, grow, usedKiB, join: () => place.cli(["agent", "join", "--token", token, "--data", data, "--kubeconfig", cluster.kubeconfig]) };
+      return { dir, grow, usedKiB, join: () => place.cli(["agent", "join", "--token", token, "--data", dir, "--kubeconfig", cluster.kubeconfig]) };
     };
     const roomy = await ask1("roomy", roomKiB);
     expect((await roomy.join()).code).toBe(0);
     const neededKiB = roomy.usedKiB();
     for (const kib of [8, neededKiB - 4, neededKiB - 8, neededKiB - 16]) {
       const small = await ask1(`small-${kib}`, kib);
-      expect(fullFile(await small.join(), small.data)).toBe("agent.db");
+      expect(fullFile(await small.join(), small.dir)).toBe("agent.db");
       small.grow();
       expect(await small.join()).toMatchObject({ code: 0, err: "" });
     }
@@ -112,9 +112,9 @@ describeNeeding(mountsMissing(), "a full disk", () => {
   });
 
   test.each([100, 128, 152])("under an agent that runs, of %i KiB: it says so, waits, and joins by itself when there is room", async (kib) => {
-    const { data, grow } = disk(`runner-${kib}`, kib);
+    const { dir, grow } = disk(`runner-${kib}`, kib);
     const token = (await place.ok(["token", "create", "--name", `runner-${kib}`])).trim();
-    const agent = place.start(["agent", "run", "--token", token, "--data", data, "--kubeconfig", cluster.kubeconfig, "--report-every", "2s"]);
+    const agent = place.start(["agent", "run", "--token", token, "--data", dir, "--kubeconfig", cluster.kubeconfig, "--report-every", "2s"]);
     await agent.said(/"code":"DISK_FULL"/);
     expect(agent.hasEnded).toBe(false);
     grow();

@@ -23,13 +23,13 @@ afterAll(async () => {
   await cluster?.stop();
 });
 
-const runRelay = (data: string, ...args: readonly string[]): Promise<Finished> => place.cli(["relay", "run", "--data", data, "--listen", "127.0.0.1:0", ...args]);
+const runRelay = (dir: string, ...args: readonly string[]): Promise<Finished> => place.cli(["relay", "run", "--data", dir, "--listen", "127.0.0.1:0", ...args]);
 const runAgent = (...args: readonly string[]): Promise<Finished> => place.cli(["agent", "run", "--data", place.agentData("ready"), "--kubeconfig", cluster.kubeconfig, ...args]);
 
 async function newRelay(name: string): Promise<string> {
-  const data = join(place.dir, name);
-  await place.ok(["relay", "init", "--data", data]);
-  return data;
+  const dir = join(place.dir, name);
+  await place.ok(["relay", "init", "--data", dir]);
+  return dir;
 }
 
 async function takenPort(): Promise<{ port: number; free: () => void }> {
@@ -58,36 +58,36 @@ describe("a relay", () => {
   });
 
   test("with a certificate that is missing, is none, or does not belong to its key, is told which file", async () => {
-    const data = await newRelay("r-tls");
-    const key = join(data, "tls", "tls.key");
-    expectFault(await runRelay(data, "--tls-cert", "/nowhere/tls.crt", "--tls-key", key), "FILE_MISSING", 1, /\/nowhere\/tls\.crt/);
-    expectFault(await runRelay(data, "--tls-cert", key, "--tls-key", key), "FILE_INVALID", 1, /tls\.key cannot be used/, /no PEM block CERTIFICATE/);
-    expectFault(await runRelay(data, "--tls-cert", join(data, "tls", "tls.crt")), "USAGE", 2, /--tls-key/);
+    const dir = await newRelay("r-tls");
+    const key = join(dir, "tls", "tls.key");
+    expectFault(await runRelay(dir, "--tls-cert", "/nowhere/tls.crt", "--tls-key", key), "FILE_MISSING", 1, /\/nowhere\/tls\.crt/);
+    expectFault(await runRelay(dir, "--tls-cert", key, "--tls-key", key), "FILE_INVALID", 1, /tls\.key cannot be used/, /no PEM block CERTIFICATE/);
+    expectFault(await runRelay(dir, "--tls-cert", join(dir, "tls", "tls.crt")), "USAGE", 2, /--tls-key/);
     const stranger = join(place.dir, "stranger.crt");
     writeFileSync(stranger, (await issueCertificate(await makeAuthority("stranger", 1, Date.now()), ["localhost"], 1, Date.now())).cert);
-    expectFault(await runRelay(data, "--tls-cert", stranger, "--tls-key", key), "FILE_INVALID", 1, /certificate and key cannot be used/, /belong together/);
+    expectFault(await runRelay(dir, "--tls-cert", stranger, "--tls-key", key), "FILE_INVALID", 1, /certificate and key cannot be used/, /belong together/);
   });
 
   test("with a key file that others can read is refused", async () => {
-    const data = await newRelay("r-exposed");
-    chmodSync(join(data, "identity.key"), 0o644);
-    expectFault(await runRelay(data), "FILE_EXPOSED", 1, /chmod 600/);
+    const dir = await newRelay("r-exposed");
+    chmodSync(join(dir, "identity.key"), 0o644);
+    expectFault(await runRelay(dir), "FILE_EXPOSED", 1, /chmod 600/);
   });
 
   test("whose database is empty, or is none, is told of damage: it is no first start", async () => {
-    const data = await newRelay("r-damaged");
+    const dir = await newRelay("r-damaged");
     for (const content of ["", "this is no database, whatever its name says, and it is long enough to have a header of its own".repeat(20)]) {
-      writeFileSync(join(data, "relay.db"), content);
-      expectFault(await runRelay(data), "STORE_CORRUPT", 1, /relay\.db/, /backup/);
+      writeFileSync(join(dir, "relay.db"), content);
+      expectFault(await runRelay(dir), "STORE_CORRUPT", 1, /relay\.db/, /backup/);
     }
   });
 
   test("whose database a newer version wrote leaves it alone", async () => {
-    const data = await newRelay("r-newer");
-    const before = setVersion(join(data, "relay.db"), 999);
-    expectFault(await runRelay(data), "STORE_NEWER", 1, /999/);
-    expect(setVersion(join(data, "relay.db"), before)).toBe(999);
-    const relay = place.start(["relay", "run", "--data", data, "--listen", "127.0.0.1:0"]);
+    const dir = await newRelay("r-newer");
+    const before = setVersion(join(dir, "relay.db"), 999);
+    expectFault(await runRelay(dir), "STORE_NEWER", 1, /999/);
+    expect(setVersion(join(dir, "relay.db"), before)).toBe(999);
+    const relay = place.start(["relay", "run", "--data", dir, "--listen", "127.0.0.1:0"]);
     await relay.said(/relay ready/);
     expect(await relay.stop()).toBe(0);
   });

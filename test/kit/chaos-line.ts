@@ -20,7 +20,7 @@ export interface LineSettings {
   readonly seed: number;
 }
 
-export const plainLine: LineSettings = { delayMs: 0, octetsPerS: 0, queueOctets: 262_144, stallShare: 0, stallMs: 0, sliceOctets: 0, seed: 1 };
+const plainLine: LineSettings = { delayMs: 0, octetsPerS: 0, queueOctets: 262_144, stallShare: 0, stallMs: 0, sliceOctets: 0, seed: 1 };
 
 /** `swallow`: what is sent disappears, as with a NAT that forgot. `hold`: nothing moves and nothing is lost, as with a cable that is plugged in again later. */
 export type FreezeKind = "swallow" | "hold";

@@ -40,7 +40,7 @@ function descriptorKind(pid: number, name: string): string | null {
 }
 
 /** What `now` holds above `before` and `spare` more of each kind, as `kind: before -> now`; "" for nothing. */
-export function grownDescriptors(before: Footprint, now: Footprint, spare = 0): string {
+function grownDescriptors(before: Footprint, now: Footprint, spare = 0): string {
   const grown = [...now.descriptors].filter(([kind, count]) => count > (before.descriptors.get(kind) ?? 0) + spare);
   return grown.map(([kind, count]) => `${kind}: ${before.descriptors.get(kind) ?? 0} -> ${count}`).join(", ");
 }

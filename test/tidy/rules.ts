@@ -63,6 +63,4 @@ export interface Exception {
 export const EXCEPTIONS: readonly Exception[] = [
   { rule: "words", path: "agent/kube/library-exchange.ts", what: "onResponseData", since: "2026-11-25", reason: "undici's own name for it" },
   { rule: "words", path: "test/e2e/place.ts", what: "Data", since: "2026-11-25", reason: "the process tests are being extended right now" },
-  { rule: "words", path: "test/e2e/refusals.test.ts", what: "the name data", since: "2026-11-25", reason: "the process tests are being extended right now" },
-  { rule: "function-length", path: "test/e2e/half-open.test.ts", what: "", since: "2026-11-25", reason: "the process tests are being extended right now" },
 ];
