@@ -26,6 +26,11 @@ export const creditStartBytes = 65_536;
 export const creditStreamBytesMax = 4_194_304;
 /** Ceiling of grown credit (above the starts) for one link, in octets. */
 export const creditLinkBytesMax = 16_777_216;
+/** Ceiling of grown credit for all links of a process, in octets: sixteen links at theirs, and a memory that a small relay has. */
+export const creditProcessBytesMax = 268_435_456;
+/** At that ceiling a stream that holds more than this (octets), untaken for so long (ms), is reset: its memory is somebody else's speed. */
+export const creditHeldBytesMax = 262_144;
+export const creditHeldMs = 5_000;
 /** Octets queued by one stream in the mux before `write` says "wait for writable": two messages, so that a bulk's source is not stopped and started for each. */
 export const streamQueueHighBytes = 131_072;
 /** Octets queued by one stream above which `write` is a bug of the caller (one chunk of any size is always taken at an empty queue). */
