@@ -10,6 +10,7 @@ import { RatePacer } from "../mux/pacer.ts";
 import { faultCodeOf, type CodeName } from "../wire/codes.ts";
 import type { Bye, RequestHead } from "../wire/message.ts";
 import { socketStuckBytes, socketStuckMs } from "../wire/limits.ts";
+import { processBudget } from "./budget.ts";
 import { drainLookMs, drainMsDefault, StuckWatch, type Farewell } from "./drain.ts";
 import { endWhy } from "./frame-socket.ts";
 import { Hearing } from "./hearing.ts";
@@ -57,6 +58,7 @@ export class Link {
         ownLetterCredit: settings.ownLetterCredit,
         wallMs: () => settings.clock.wallMs(),
         random: settings.random,
+        processBudget,
         pacer: new RatePacer(now),
       },
       now,
@@ -277,7 +279,6 @@ export class Link {
     if (!this.#hasEnded && this.#stuck.isStuck(socket.octetsWritten - socket.bufferedOctets, socket.bufferedOctets, now)) {
       this.abort("stuck", new Fault("LINK_SILENT", { what: "the other end takes nothing any more", why: `${socket.bufferedOctets} octets waited for ${socketStuckMs / 1000} s` }));
     }
-    if (this.#hasEnded) return;
     if (this.#bye !== null && now >= this.#bye.beforeMs) return this.#end(this.#bye.fault);
     this.#pump();
   };

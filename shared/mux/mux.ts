@@ -16,6 +16,7 @@ import { LettersIn, LettersOut, type LetterTotals, type OfferedLetter } from "./
 import { Outbound } from "./outbound.ts";
 import { Scheduler } from "./scheduler.ts";
 import type { MuxRole, MuxSettings } from "./settings.ts";
+import { StallWatch } from "./stalls.ts";
 import { MuxStream } from "./stream.ts";
 
 export class Mux {
@@ -27,7 +28,8 @@ export class Mux {
   readonly lettersIn: LettersIn;
   readonly scheduler = new Scheduler();
   readonly keepalive: Keepalive;
-  readonly budget = new GrowthBudget(creditLinkBytesMax);
+  readonly budget: GrowthBudget;
+  readonly #stalls = new StallWatch(this);
   readonly #outbound: Outbound;
   readonly #inbound: Inbound;
   #lastId = 0;
@@ -49,6 +51,7 @@ export class Mux {
   constructor(settings: MuxSettings, nowMs: number) {
     this.settings = settings;
     this.role = settings.role;
+    this.budget = new GrowthBudget(creditLinkBytesMax, settings.processBudget ?? null);
     this.nowMs = nowMs;
     this.lettersOut = new LettersOut(settings.peerLetterCredit);
     this.lettersIn = new LettersIn(settings.ownLetterCredit);
@@ -197,6 +200,7 @@ export class Mux {
       this.fail(new Fault("LINK_SILENT", { what: "the other end went silent", why: "nothing came back, and a ping was not answered" }), "silent");
     } else if (act === "ping") this.ping(nowMs);
     if (this.role === "relay" && nowMs >= this.#live.dueMs) this.#sayLive(nowMs);
+    this.#stalls.tick(nowMs);
   }
 
   ping(nowMs: number): void {
@@ -288,11 +292,7 @@ export class Mux {
     if (this.hasFailed) return Infinity;
     this.keepalive.setOwed(this.#isOwed, nowMs);
     const pacerMs = this.scheduler.waiting > 0 ? this.settings.pacer.nextWakeMs(nowMs) : Infinity;
-    return Math.min(this.keepalive.nextWakeMs(), this.#ackDueMs, this.role === "relay" ? this.#live.dueMs : Infinity, pacerMs);
-  }
-
-  get openStreams(): number {
-    return this.streams.size;
+    return Math.min(this.keepalive.nextWakeMs(), this.#ackDueMs, this.#stalls.dueMs, this.role === "relay" ? this.#live.dueMs : Infinity, pacerMs);
   }
 }
 

@@ -1,5 +1,6 @@
 // What a mux is given when it is made: its role, both ends' credit, and everything that is not pure (memory, chance, the wall clock) as functions. Pure, types
 // only. Made by link/link.ts.
+import type { GrowthBudget } from "./credit.ts";
 import type { LetterTotals } from "./letters.ts";
 import type { Pacer } from "./pacer-type.ts";
 
@@ -15,6 +16,8 @@ export interface MuxSettings {
   readonly ownStartCredit: number;
   readonly peerLetterCredit: LetterTotals;
   readonly ownLetterCredit: LetterTotals;
+  /** The ceiling of grown credit that all links of the process share. */
+  readonly processBudget?: GrowthBudget;
   readonly random: () => number;
   readonly wallMs: () => number;
   readonly pacer: Pacer;

@@ -40,7 +40,7 @@ test("a request without a body is complete with its OPEN: no FIN travels and non
   agent.respond(id, { status: 200, headers: [] });
   agent.finish(id);
   expect(kinds(pass(agent, relay))).toEqual(["head", "end", "closed"]);
-  expect([relay.openStreams, agent.openStreams]).toEqual([0, 0]);
+  expect([relay.streams.size, agent.streams.size]).toEqual([0, 0]);
 });
 
 test("a stopped upload ends although its octets have no credit, and what is still written is dropped", () => {
@@ -56,7 +56,7 @@ test("a stopped upload ends although its octets have no credit, and what is stil
   expect(relay.write(id, new Uint8Array(1_000))).toBe(true);
   relay.finish(id);
   expect(kinds(pass(relay, agent)).slice(-2)).toEqual(["end", "closed"]);
-  expect([relay.openStreams, agent.openStreams]).toEqual([0, 0]);
+  expect([relay.streams.size, agent.streams.size]).toEqual([0, 0]);
 });
 
 test("heads and ends leave although bulk has used up all that may be under way", () => {
@@ -114,5 +114,5 @@ test("a stream that only the agent still has is found, also when the relay has n
     told.push(...kinds(pass(relay, agent, round * (liveEveryMs + 1))).filter((kind) => kind === "reset"));
   }
   expect(told).toEqual(["reset"]);
-  expect(agent.openStreams).toBe(0);
+  expect(agent.streams.size).toBe(0);
 });

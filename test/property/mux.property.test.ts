@@ -86,7 +86,7 @@ describe("two muxes on a simulated link", () => {
           expect(flow.ended).toBe(true);
         }
         for (const flow of down.values()) expect(flow.closed).toBe(true);
-        expect(link.relay.mux.openStreams + link.agent.mux.openStreams).toBe(0);
+        expect(link.relay.mux.streams.size + link.agent.mux.streams.size).toBe(0);
         expect(link.relay.mux.budget.used + link.agent.mux.budget.used).toBe(0);
       }),
       { numRuns: 60, interruptAfterTimeLimit: 10_000 }, // a machine that is busy runs fewer
@@ -220,7 +220,7 @@ describe("two muxes on a simulated link", () => {
       link.relay.mux.awaitedHeads = 0;
     }
     expect(failed).toBe("TOO_MANY");
-    expect(link.agent.mux.openStreams).toBeLessThan(10);
+    expect(link.agent.mux.streams.size).toBeLessThan(10);
   });
 
   test("letters arrive whole, are numbered as they leave and settle by their receipts", () => {

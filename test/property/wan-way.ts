@@ -25,7 +25,7 @@ interface Piece {
 }
 
 /** What a kernel takes without saying that it is full: Linux grows a send buffer about this far. */
-export const kernelOctetsMax = 2_000_000;
+const kernelOctetsMax = 2_000_000;
 /** Of octets, in sums of small numbers to great ones. */
 const rounding = 1e-3;
 const tcpStartOctets = 14_480;
