@@ -8,7 +8,7 @@ import type { KeyPair } from "../shared/kit/keys.ts";
 import type { Logger } from "../shared/kit/log.ts";
 import type { CourierSide, RenderedLetter, SettleStatus } from "../shared/outbox/courier.ts";
 import { encodeLetter, type Letter } from "../shared/outbox/letter.ts";
-import { REPEATABILITY } from "../shared/rules/command-state.ts";
+import { findCommandKind } from "../shared/rules/command-kinds.ts";
 import { openEnvelope, sealEnvelope } from "../shared/trust/envelope.ts";
 import { keysOf, ruleFor, type TrustDocument } from "../shared/trust/trust-document.ts";
 import type { SiteClock } from "./site-clock.ts";
@@ -143,7 +143,7 @@ export class LetterDesk {
     if (header.cid !== letter.head.id) throw new Fault("ENVELOPE_MALFORMED", { what: "a letter's head and envelope name different commands" });
     if (header.exp === 0) throw new Fault("COMMAND_INVALID", { what: "a command without a deadline" });
     const kind = kindOf(body);
-    if (!Object.hasOwn(REPEATABILITY, kind)) throw new Fault("COMMAND_INVALID", { what: `this agent knows no command "${kind}"` });
+    if (findCommandKind(kind) === null) throw new Fault("COMMAND_INVALID", { what: `this agent knows no command "${kind}"` });
     return {
       id: header.cid,
       ord: letter.head.order ?? 0,

@@ -5,7 +5,8 @@ import { pause, type CancelTimer, type Clock } from "../../shared/kit/clock.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
 import type { Logger } from "../../shared/kit/log.ts";
-import { recoveryAct, REPEATABILITY } from "../../shared/rules/command-state.ts";
+import { repeatabilityOf } from "../../shared/rules/command-kinds.ts";
+import { afterProbe, deadlineVerdict, recoveryAct, type ProbeAct } from "../../shared/rules/recovery.ts";
 import type { TimeEstimate } from "../site-clock.ts";
 import type { ClaimedCommand } from "../store/commands.ts";
 import type { AgentStore } from "../store/store.ts";
@@ -60,6 +61,8 @@ export class Runner {
   async stopped(): Promise<void> {
     this.#cancel();
     await Promise.allSettled([...this.#running.values()]);
+    const { store, log } = this.#options;
+    await store.call("markCleanStop", null).catch((error: unknown) => log.warn({ why: asFault(error).why }, "the clean stop could not be noted; the next start counts as a restart"));
   }
 
   async #look(): Promise<void> {
@@ -131,7 +134,7 @@ export class Runner {
   }
 
   async #outcome(command: ClaimedCommand, isRestart: boolean): Promise<CommandOutcome> {
-    const { catalog, store, time, signal } = this.#options;
+    const { catalog, store, signal } = this.#options;
     const body = parseCommandBody(command.body);
     const ceiling = AbortSignal.timeout(Math.min(catalog.runMsMax(body), 2 ** 31 - 1));
     const args: RunArgs = {
@@ -142,33 +145,57 @@ export class Runner {
     };
     try {
       if (!isRestart) return await this.#untilDecided(() => catalog.run(args), args.signal);
-      const now = time.estimate();
-      const isPast = now !== null && now.nowMs + now.errorMs > command.deadlineMs;
-      return await this.#recover(command, args, recoveryAct(REPEATABILITY[command.kind] ?? "neither", command.attempts, isPast));
+      return await this.#recover(command, args);
     } catch (error) {
       if (ceiling.aborted && !signal.aborted) return { state: "failed", what: "it did not end within its time", code: "COMMAND_FAILED", objects: [] };
       throw error;
     }
   }
 
-  async #recover(command: ClaimedCommand, args: RunArgs, act: ReturnType<typeof recoveryAct>): Promise<CommandOutcome> {
-    const { catalog } = this.#options;
-    const unknown = (why: string): CommandOutcome => ({ state: "outcome-unknown", what: why, code: null, objects: [] });
-    switch (act) {
-      case "poison":
-        return { state: "failed", what: `the agent restarted ${command.attempts} times while it ran; given up`, code: "COMMAND_FAILED", objects: [] };
-      case "unknown":
-        return unknown("the agent was restarted while it ran, and it may not run twice");
-      case "runAgain":
-        return this.#untilDecided(() => catalog.run(args), args.signal);
-      case "probe":
-      case "probeOnly": {
-        const found = await this.#untilDecided(() => catalog.probe(args), args.signal);
-        if (found === "absent") {
-          if (act === "probeOnly") return unknown("the agent was restarted while it ran, its deadline has passed, and the cluster shows no trace of it");
-          if (command.hasEffect) return unknown("it had started before the agent was restarted, and somebody has deleted it since");
-        }
-        return found === null || found === "absent" ? this.#untilDecided(() => catalog.run(args), args.signal) : found;
+  async #recover(command: ClaimedCommand, args: RunArgs): Promise<CommandOutcome> {
+    const { catalog, clock, time } = this.#options;
+    for (;;) {
+      const act = recoveryAct({ repeatability: repeatabilityOf(command.kind), uncleanRestarts: command.uncleanRestarts, deadline: deadlineVerdict(time.estimate(), command.deadlineMs) });
+      switch (act) {
+        case "poison":
+          return { state: "failed", what: `the agent ended ${command.uncleanRestarts} times while it ran; given up`, code: "COMMAND_FAILED", objects: [] };
+        case "unknown":
+          return unknownOutcome("the agent was restarted while it ran, and it may not run again");
+        case "runAgain":
+          return this.#untilDecided(() => catalog.run(args), args.signal);
+        case "probe":
+          return this.#probe(command, args);
+        case "wait":
+          await pause(clock, lookMs, args.signal);
+      }
+    }
+  }
+
+  /** The cluster is asked first; only what surely never began, before its deadline, is started. */
+  async #probe(command: ClaimedCommand, args: RunArgs): Promise<CommandOutcome> {
+    const { catalog, clock, time } = this.#options;
+    for (;;) {
+      const found = await this.#untilDecided(() => catalog.probe(args), args.signal);
+      const answer = found === null ? "running" : found === "absent" ? "absent" : "ended";
+      const act: ProbeAct = afterProbe(answer, { uncleanRestarts: command.uncleanRestarts, deadline: deadlineVerdict(time.estimate(), command.deadlineMs), hasEffect: command.hasEffect });
+      switch (act) {
+        case "adopt":
+          return found as CommandOutcome;
+        case "watch":
+        case "start":
+          return this.#untilDecided(() => catalog.run(args), args.signal);
+        case "poison":
+          return { state: "failed", what: `the agent ended ${command.uncleanRestarts} times while it ran; given up, the cluster shows no trace of it`, code: "COMMAND_FAILED", objects: [] };
+        case "unknown":
+          return unknownOutcome(
+            answer === "running"
+              ? `the agent ended ${command.uncleanRestarts} times while it ran; given up, and it may be running still`
+              : command.hasEffect
+                ? "it had started before the agent was restarted, and somebody has deleted it since"
+                : "the agent was restarted while it ran, its deadline has passed, and the cluster shows no trace of it",
+          );
+        case "wait":
+          await pause(clock, lookMs, args.signal);
       }
     }
   }
@@ -188,4 +215,8 @@ export class Runner {
       }
     }
   }
+}
+
+function unknownOutcome(what: string): CommandOutcome {
+  return { state: "outcome-unknown", what, code: null, objects: [] };
 }

@@ -4,7 +4,7 @@ import type { CommandOutcome } from "../../shared/api.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { nextAgentState, type AgentEvent, type AgentState } from "../../shared/rules/command-state.ts";
-import { takeSeq } from "./identity.ts";
+import { putFacts, takeSeq } from "./identity.ts";
 import { post } from "./letters.ts";
 
 export interface NewStored {
@@ -37,7 +37,7 @@ export function* storeCommand(command: NewStored): Operation<"stored" | "known">
   if (Number(room?.n ?? 0) >= openMax || Number(room?.octets ?? 0) + command.body.length > openOctetsMax) throw new Fault("QUEUE_FULL", { what: "this site holds as many commands as it may" });
   if (yield* takeSeq(command.kid, command.seq, command.deadlineMs)) throw new Fault("ENVELOPE_REPLAYED", { what: `the envelope of ${command.id} was taken before` });
   yield* query(
-    "INSERT INTO commands (id, ord, after_id, kind, body, body_hash, state, deadline_ms, stored_ms, attempts, has_effect) VALUES (?, ?, ?, ?, ?, ?, 'ready', ?, ?, 0, 0)",
+    "INSERT INTO commands (id, ord, after_id, kind, body, body_hash, state, deadline_ms, stored_ms, attempts, unclean_restarts, has_effect) VALUES (?, ?, ?, ?, ?, ?, 'ready', ?, ?, 0, 0, 0)",
     command.id,
     command.ord,
     command.after,
@@ -70,7 +70,10 @@ export interface ClaimedCommand {
   readonly kind: string;
   readonly body: Uint8Array;
   readonly deadlineMs: number;
+  /** Starts, the first one included. */
   readonly attempts: number;
+  /** Restarts without a clean stop that found it claimed. */
+  readonly uncleanRestarts: number;
   /** The cluster has acknowledged the effect's beginning (a Job was created). */
   readonly hasEffect: boolean;
   readonly startedMs: number;
@@ -82,14 +85,15 @@ interface ClaimRow {
   body: Uint8Array;
   deadline_ms: number;
   attempts: number;
+  unclean_restarts: number;
   has_effect: number;
   started_ms: number;
 }
 
-const CLAIM_COLUMNS = "id, kind, body, deadline_ms, attempts, has_effect, started_ms";
+const CLAIM_COLUMNS = "id, kind, body, deadline_ms, attempts, unclean_restarts, has_effect, started_ms";
 
 function claimOf(row: ClaimRow): ClaimedCommand {
-  return { id: row.id, kind: row.kind, body: row.body, deadlineMs: Number(row.deadline_ms), attempts: Number(row.attempts), hasEffect: Number(row.has_effect) === 1, startedMs: Number(row.started_ms) };
+  return { id: row.id, kind: row.kind, body: row.body, deadlineMs: Number(row.deadline_ms), attempts: Number(row.attempts), uncleanRestarts: Number(row.unclean_restarts), hasEffect: Number(row.has_effect) === 1, startedMs: Number(row.started_ms) };
 }
 
 /** Claims the next command that may start: predecessor settled, deadline surely not passed. Surely passed ones expire on the way. */
@@ -128,9 +132,16 @@ export function* markEffect(args: { readonly id: string }): Operation<void> {
   yield* query("UPDATE commands SET has_effect = 1 WHERE id = ?", args.id);
 }
 
-/** Claims that a restart finds, each counted once more. */
+/** The agent stops and nothing runs any more: what is claimed is not what ended it. */
+export function* markCleanStop(_args: null): Operation<void> {
+  yield* putFacts({ facts: { cleanStop: "1" } });
+}
+
+/** Claims that a restart finds. Only a restart without a clean stop before it speaks against a command; the mark is spent, so that the next one has to earn its own. */
 export function* reclaimCommands(_args: null): Operation<ClaimedCommand[]> {
-  yield* query("UPDATE commands SET attempts = attempts + 1 WHERE state = 'claimed'");
+  const isClean = (yield* queryOne("SELECT value FROM facts WHERE name = 'cleanStop'")) !== null;
+  yield* putFacts({ facts: {}, drop: ["cleanStop"] });
+  yield* query("UPDATE commands SET attempts = attempts + 1, unclean_restarts = unclean_restarts + ? WHERE state = 'claimed'", isClean ? 0 : 1);
   const rows = yield* query<ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM commands WHERE state = 'claimed' ORDER BY ord`);
   return rows.map(claimOf);
 }

@@ -11,7 +11,7 @@ export function* draw(args: { readonly name: CounterName }): Operation<number> {
   return Number(row.value);
 }
 
-export type FactName = "agentEpoch" | "relay" | "joining" | "site" | "name" | "statement" | "relayEpoch" | "clock" | "boot";
+export type FactName = "agentEpoch" | "relay" | "joining" | "site" | "name" | "statement" | "relayEpoch" | "clock" | "boot" | "cleanStop";
 
 export function* putFacts(args: { readonly facts: Readonly<Partial<Record<FactName, string>>>; readonly drop?: readonly FactName[] }): Operation<void> {
   for (const [name, value] of Object.entries(args.facts)) yield* query("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value);

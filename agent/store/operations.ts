@@ -25,6 +25,7 @@ export const operations = {
   claimCommand: commands.claimCommand,
   settleCommand: commands.settleCommand,
   markEffect: commands.markEffect,
+  markCleanStop: commands.markCleanStop,
   reclaimCommands: commands.reclaimCommands,
   purgeCommands: commands.purgeCommands,
   openCommandCount: commands.openCommandCount,

@@ -19,6 +19,7 @@ CREATE TABLE commands (
   deadline_ms INTEGER NOT NULL,
   stored_ms INTEGER NOT NULL,
   attempts INTEGER NOT NULL,
+  unclean_restarts INTEGER NOT NULL,
   has_effect INTEGER NOT NULL,
   started_ms INTEGER,
   ended_ms INTEGER,

@@ -4,7 +4,8 @@ import { crashPoint } from "../../shared/kit/crash.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import type { CommandOutcome } from "../../shared/api.ts";
 import { inDoubtLetters, leaseLetters, removeLetter } from "../../shared/outbox/outbox.ts";
-import { nextRelayState, REPEATABILITY, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
+import { repeatabilityOf } from "../../shared/rules/command-kinds.ts";
+import { nextRelayState, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
 import { letterCreditLetters } from "../../shared/wire/limits.ts";
 import { commandClaimed, commandNotHeld, commandRefused, commandStored, endCommand, endHere, queueLetter, stepCommand, unblockCommands } from "./commands.ts";
 import { putEvent } from "./events.ts";
@@ -110,7 +111,7 @@ export function* reconcileLetters(args: { readonly site: string; readonly agentI
 function* afterLostDisk(site: string, nowMs: number): Operation<void> {
   const rows = yield* query<{ id: string; ord: number; octets: number; kind: string }>("SELECT id, ord, octets, kind FROM commands WHERE site = ? AND state IN ('offered', 'stored', 'running') ORDER BY ord", site);
   for (const row of rows) {
-    const isRepeatable = (REPEATABILITY[row.kind] ?? "neither") !== "neither";
+    const isRepeatable = repeatabilityOf(row.kind) !== "neither";
     yield* removeLetter(row.id);
     yield* stepCommand(row.id, isRepeatable ? "epochChangedRepeatable" : "epochChangedOnce", "the agent's database was lost");
     if (isRepeatable) yield* queueLetter(site, row.id, Number(row.ord), Number(row.octets), nowMs);
