@@ -3,7 +3,7 @@ import * as commands from "./commands.ts";
 import * as identity from "./identity.ts";
 import * as letters from "./letters.ts";
 
-export { migrations } from "./schema.ts";
+export { applicationId, migrations } from "./schema.ts";
 
 export const operations = {
   draw: identity.draw,

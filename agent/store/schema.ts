@@ -28,4 +28,6 @@ CREATE TABLE commands (
 CREATE INDEX commands_open ON commands (state, ord);
 `;
 
+/** "BWLA". */
+export const applicationId = 0x4257_4c41;
 export const migrations: readonly string[] = [`${OUTBOX_SCHEMA}${FIRST}`];

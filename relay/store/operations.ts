@@ -7,7 +7,7 @@ import * as joinTokens from "./join-tokens.ts";
 import * as people from "./people.ts";
 import * as sites from "./sites.ts";
 
-export { migrations } from "./schema.ts";
+export { applicationId, migrations } from "./schema.ts";
 
 export const operations = {
   drawFence: counters.drawFence,

@@ -89,4 +89,6 @@ CREATE TABLE events (id TEXT PRIMARY KEY, site TEXT NOT NULL, at_ms INTEGER NOT 
 CREATE INDEX events_of ON events (site, at_ms);
 `;
 
+/** "BWLR". */
+export const applicationId = 0x4257_4c52;
 export const migrations: readonly string[] = [`${OUTBOX_SCHEMA}${FIRST}`];
