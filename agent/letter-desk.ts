@@ -62,25 +62,25 @@ export class LetterDesk {
 
   /** The durable side of one link. `poke` wakes its courier. */
   side(fence: number, poke: () => void): CourierSide {
-    const { store, clock, log } = this.#options;
+    const { store, clock, siteClock, log } = this.#options;
     let pausedUntilMs = 0;
     /** A command refused on this link holds back its successors on this link: order inside a key is kept. */
     const refused = new Map<string, SettleStatus>();
     return {
       lease: async (room) => {
         if (clock.monoMs() < pausedUntilMs) return [];
-        return (await store.call("leaseOwn", { ...room, fence })).map((letter) => this.#render(letter));
+        return (await store.call("leaseOwn", { ...room, fence, nowMs: siteClock.shownMs() })).map((letter) => this.#render(letter));
       },
       settle: async (id, status) => {
-        if (status === "committed") return store.call("ownReceipt", { id });
+        if (status === "committed") return store.call("ownReceipt", { id, fence });
         if (status !== "storage" && status !== "trust") {
           log.error({ letter: id, status }, "the relay refused a letter for good");
-          return store.call("ownDrop", { id });
+          return store.call("ownDrop", { id, fence });
         }
         pausedUntilMs = clock.monoMs() + refusedPauseMs;
         clock.after(refusedPauseMs, poke);
         log.warn({ letter: id, status }, "the relay has no room for a letter; it is kept and tried again");
-        return store.call("ownReturn", { id });
+        return store.call("ownReturn", { id, fence, notBeforeMs: 0 });
       },
       intake: (letter) => this.#intake(letter, refused),
     };

@@ -130,7 +130,7 @@ class Relay {
             log: this.#log,
             courierSide: (site) => ({
               lease: (room) => leaseLetters(deliver, site, room),
-              settle: (id, status) => settleLetter(deliver, site.id, id, status),
+              settle: (id, status) => settleLetter(deliver, site, id, status),
               intake: (letter) => takeLetter(intake, site, letter),
             }),
           },

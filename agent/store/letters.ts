@@ -2,9 +2,8 @@
 // leased. Events are a ring: what falls out leaves a gap record, so that a hole is never silent.
 import { crashPoint } from "../../shared/kit/crash.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
-import { inDoubtLetters, leaseLetters, outboxCounts, putLetter, removeLetter, returnLetter, type LeasedLetter, type OutboxCounts } from "../../shared/outbox/outbox.ts";
+import { inDoubtLetters, isInDoubt, isUnderWay, leaseLetters, outboxCounts, putLetter, removeLetter, returnLetter, type LeaseArgs, type LeasedLetter, type OutboxCounts } from "../../shared/outbox/outbox.ts";
 import type { LetterKind } from "../../shared/outbox/letter.ts";
-import { letterCreditLetters } from "../../shared/wire/limits.ts";
 import { draw } from "./identity.ts";
 
 /** Events that wait; at one every few seconds, hours of a flapping link. */
@@ -47,39 +46,50 @@ export interface LeasedOwn extends LeasedLetter {
   readonly seq: number;
 }
 
-export function* leaseOwn(args: { readonly letters: number; readonly octets: number; readonly fence: number }): Operation<LeasedOwn[]> {
+export function* leaseOwn(args: Omit<LeaseArgs, "site">): Operation<LeasedOwn[]> {
   const leased: LeasedOwn[] = [];
   for (const letter of yield* leaseLetters({ site: SELF, ...args })) leased.push({ ...letter, seq: yield* draw({ name: "seq" }) });
   return leased;
 }
 
 export function* ownInDoubt(_args: null): Operation<string[]> {
-  return yield* inDoubtLetters(SELF, letterCreditLetters);
+  return yield* inDoubtLetters(SELF);
 }
 
 /** The relay has it. A result's receipt moves its command; only its tombstone stays. */
-export function* ownReceipt(args: { readonly id: string }): Operation<void> {
+function* received(id: string): Operation<void> {
   crashPoint("receipt-before-purge");
-  yield* removeLetter(args.id);
-  if (args.id.startsWith("result-")) yield* query("UPDATE commands SET state = 'reported', body = NULL WHERE id = ? AND state = 'outcome'", args.id.slice("result-".length));
+  yield* removeLetter(id);
+  if (id.startsWith("result-")) yield* query("UPDATE commands SET state = 'reported', body = NULL WHERE id = ? AND state = 'outcome'", id.slice("result-".length));
 }
 
-/** Refused for now: it waits again. */
-export function* ownReturn(args: { readonly id: string }): Operation<void> {
-  yield* returnLetter(SELF, args.id);
+/** A letter of this link, by its fence: what an older link says of it settles nothing. */
+export interface OwnLetter {
+  readonly id: string;
+  readonly fence: number;
+}
+
+export function* ownReceipt(args: OwnLetter): Operation<void> {
+  if (yield* isUnderWay(args.id, args.fence)) yield* received(args.id);
+}
+
+/** Refused for now: it waits again, and not before its time. */
+export function* ownReturn(args: OwnLetter & { readonly notBeforeMs: number }): Operation<void> {
+  if (yield* isUnderWay(args.id, args.fence)) yield* returnLetter({ id: args.id, notBeforeMs: args.notBeforeMs, hasFailed: true });
 }
 
 /** Refused for good: kept nowhere, and said so by the caller's log. */
-export function* ownDrop(args: { readonly id: string }): Operation<void> {
-  yield* removeLetter(args.id);
+export function* ownDrop(args: OwnLetter): Operation<void> {
+  if (yield* isUnderWay(args.id, args.fence)) yield* removeLetter(args.id);
 }
 
 /** What was in doubt when the link began: held there, or waiting again. */
 export function* settleOwnDoubts(args: { readonly inDoubt: readonly string[]; readonly held: readonly string[] }): Operation<void> {
   const held = new Set(args.held);
   for (const id of args.inDoubt) {
-    if (held.has(id)) yield* ownReceipt({ id });
-    else yield* ownReturn({ id });
+    if (!(yield* isInDoubt(id))) continue;
+    if (held.has(id)) yield* received(id);
+    else yield* returnLetter({ id, notBeforeMs: 0, hasFailed: false });
   }
 }
 

@@ -4,6 +4,7 @@ import type { Clock } from "../../shared/kit/clock.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
 import type { KeyPair } from "../../shared/kit/keys.ts";
 import type { RenderedLetter, SettleStatus } from "../../shared/outbox/courier.ts";
+import type { LeaseRoom } from "../../shared/outbox/outbox.ts";
 import { encodeLetter } from "../../shared/outbox/letter.ts";
 import { sealEnvelope } from "../../shared/trust/envelope.ts";
 import type { LeasedCommand } from "../store/delivery.ts";
@@ -15,8 +16,8 @@ export interface DeliverOptions {
   readonly commandKey: KeyPair;
 }
 
-export async function leaseLetters(options: DeliverOptions, site: { readonly id: string; readonly fence: number }, room: { readonly letters: number; readonly octets: number }): Promise<RenderedLetter[]> {
-  const leased = await options.store.call("leaseCommands", { site: site.id, fence: site.fence, letters: room.letters, octets: room.octets, nowMs: options.clock.wallMs() });
+export async function leaseLetters(options: DeliverOptions, site: { readonly id: string; readonly fence: number }, room: LeaseRoom): Promise<RenderedLetter[]> {
+  const leased = await options.store.call("leaseCommands", { ...room, site: site.id, fence: site.fence, nowMs: options.clock.wallMs() });
   if (leased.length > 0) crashPoint("offered-before-send");
   return leased.map((command) => render(options, site.id, command));
 }
@@ -31,6 +32,6 @@ function render(options: DeliverOptions, site: string, command: LeasedCommand): 
   return { id: command.id, lane: "deploy", bytes: encodeLetter(head, envelope) };
 }
 
-export async function settleLetter(options: DeliverOptions, site: string, id: string, status: SettleStatus): Promise<void> {
-  await options.store.call("settleLetter", { site, id, status, nowMs: options.clock.wallMs() });
+export async function settleLetter(options: DeliverOptions, site: { readonly id: string; readonly fence: number }, id: string, status: SettleStatus): Promise<void> {
+  await options.store.call("settleLetter", { site: site.id, fence: site.fence, id, status, nowMs: options.clock.wallMs() });
 }

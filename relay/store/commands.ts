@@ -150,11 +150,11 @@ export function* commandStored(id: string, event: "receipt" | "heldByAgent", now
 }
 
 /** It left on a link that is gone, and the agent does not have it: it waits again. */
-export function* commandNotHeld(site: string, id: string): Operation<void> {
+export function* commandNotHeld(id: string): Operation<void> {
   const row = yield* queryOne<{ state: RelayState }>("SELECT state FROM commands WHERE id = ?", id);
   if (row === null || row.state !== "offered") return yield* removeLetter(id);
   yield* stepCommand(id, "notHeldByAgent", "");
-  yield* returnLetter(site, id);
+  yield* returnLetter({ id, notBeforeMs: 0, hasFailed: false });
 }
 
 /** The site refused the letter: for a while (storage, trust), or for good. */

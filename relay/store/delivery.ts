@@ -3,10 +3,9 @@
 import { crashPoint } from "../../shared/kit/crash.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import type { CommandOutcome } from "../../shared/api.ts";
-import { inDoubtLetters, leaseLetters, removeLetter } from "../../shared/outbox/outbox.ts";
+import { inDoubtLetters, isInDoubt, isUnderWay, leaseLetters, removeLetter, type LeaseArgs } from "../../shared/outbox/outbox.ts";
 import { repeatabilityOf } from "../../shared/rules/command-kinds.ts";
 import { nextRelayState, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
-import { letterCreditLetters } from "../../shared/wire/limits.ts";
 import { commandClaimed, commandNotHeld, commandRefused, commandStored, endCommand, endHere, queueLetter, stepCommand, unblockCommands } from "./commands.ts";
 import { putEvent } from "./events.ts";
 import { OPEN_STATES } from "./sites.ts";
@@ -37,7 +36,7 @@ interface Candidate {
 }
 
 /** Takes what the site may be sent now, each with its signer's number drawn in this transaction. */
-export function* leaseCommands(args: { readonly site: string; readonly letters: number; readonly octets: number; readonly fence: number; readonly nowMs: number }): Operation<LeasedCommand[]> {
+export function* leaseCommands(args: LeaseArgs): Operation<LeasedCommand[]> {
   const leased: LeasedCommand[] = [];
   for (const letter of yield* leaseLetters(args)) {
     const command = yield* queryOne<Candidate>("SELECT id, ord, ordering_key, state, operator, deadline_ms, asked_ms, body FROM commands WHERE id = ?", letter.id);
@@ -78,8 +77,9 @@ export function* leaseCommands(args: { readonly site: string; readonly letters: 
   return leased;
 }
 
-export function* settleLetter(args: { readonly site: string; readonly id: string; readonly status: "committed" | "storage" | "trust" | "unsupported" | "policy" | "malformed"; readonly nowMs: number }): Operation<void> {
+export function* settleLetter(args: { readonly site: string; readonly id: string; readonly fence: number; readonly status: "committed" | "storage" | "trust" | "unsupported" | "policy" | "malformed"; readonly nowMs: number }): Operation<void> {
   crashPoint("receipt-before-commit");
+  if (!(yield* isUnderWay(args.id, args.fence))) return; // of an older link: what is in doubt is settled by the agent's HELD
   if (args.status === "committed") return yield* commandStored(args.id, "receipt", args.nowMs);
   const row = yield* queryOne<{ state: RelayState }>("SELECT state FROM commands WHERE id = ?", args.id);
   if (row?.state === "offered") yield* commandRefused({ site: args.site, id: args.id, status: args.status, nowMs: args.nowMs });
@@ -104,7 +104,7 @@ export function* reconcileLetters(args: { readonly site: string; readonly agentI
     else yield* query("DELETE FROM inbox WHERE site = ? AND id = ?", args.site, id);
   }
   yield* unblockCommands({ site: args.site, nowMs: args.nowMs });
-  return { inDoubt: yield* inDoubtLetters(args.site, letterCreditLetters), held };
+  return { inDoubt: yield* inDoubtLetters(args.site), held };
 }
 
 /** The agent's database is another one: what it had is gone. What may run twice is queued again; what may not is of unknown outcome. */
@@ -125,8 +125,9 @@ function* afterLostDisk(site: string, nowMs: number): Operation<void> {
 export function* settleInDoubt(args: { readonly site: string; readonly inDoubt: readonly string[]; readonly held: readonly string[]; readonly nowMs: number }): Operation<void> {
   const held = new Set(args.held);
   for (const id of args.inDoubt) {
+    if (!(yield* isInDoubt(id))) continue;
     if (held.has(id)) yield* commandStored(id, "heldByAgent", args.nowMs);
-    else yield* commandNotHeld(args.site, id);
+    else yield* commandNotHeld(id);
   }
 }
 
