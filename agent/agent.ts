@@ -161,7 +161,7 @@ export class Agent {
     signal.addEventListener("abort", abort, { once: true });
     try {
       const { bavail, bsize } = statfsSync(dir);
-      const hello = await makeHello(store, { agentEpoch, relayEpoch: this.#standing.relayEpoch, trustVersion: this.#standing.trustVersion, version: this.#version, freeOctets: bavail * bsize });
+      const hello = await makeHello(store, { agentEpoch, relayEpoch: this.#standing.relayEpoch, trustVersion: this.#standing.trustVersion, version: this.#version, freeOctets: bavail * bsize, clockErrorMs: this.#siteClock.estimate()?.errorMs ?? null });
       const begunMs = this.#clock.monoMs();
       const shaken = await agentHandshake(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello });
       await this.#learn(shaken, this.#clock.monoMs() - begunMs);

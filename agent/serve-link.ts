@@ -24,7 +24,7 @@ export interface ServeOptions {
 }
 
 /** The hello of a claim: what this end holds and grants. */
-export async function makeHello(store: AgentStore, facts: { readonly agentEpoch: string; readonly relayEpoch: number; readonly trustVersion: number; readonly version: string; readonly freeOctets: number }): Promise<AgentHello> {
+export async function makeHello(store: AgentStore, facts: { readonly agentEpoch: string; readonly relayEpoch: number; readonly trustVersion: number; readonly version: string; readonly freeOctets: number; readonly clockErrorMs: number | null }): Promise<AgentHello> {
   const [inDoubt, counts] = await Promise.all([store.call("ownInDoubt", null), store.call("ownCounts", null)]);
   return { ...facts, startCredit: creditStartBytes, letterCredit: ownLetterCredit, inDoubt, outbox: counts.waiting };
 }

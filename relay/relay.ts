@@ -113,7 +113,7 @@ class Relay {
 
   #makeAcceptor(): Acceptor {
     const { keys } = this.#folder;
-    const deliver = { store: this.#store, clock: this.#clock, commandKey: keys.command };
+    const deliver = { store: this.#store, clock: this.#clock, log: this.#log, commandKey: keys.command };
     const intake = { store: this.#store, clock: this.#clock, log: this.#log };
     return new Acceptor({
       store: this.#store,

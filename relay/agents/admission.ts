@@ -26,14 +26,22 @@ export async function admitLink(store: RelayStore, clock: Clock, claim: Claim): 
   if (known === null || !claim.isSignedBy(known.signKey)) {
     throw new Fault("SITE_KEY_WRONG", { what: "the relay knows no site with this key", why: known === null ? "no such site has joined, or the relay's database is older" : "the proof does not fit", hint: "join again with a new token: bowline agent join --token TOKEN" });
   }
-  const nowMs = clock.wallMs();
-  const { site, isClone, hasNewEpoch } = await store.call("beginLink", { id, boot: claim.boot, dial: claim.dial, fence: claim.fence, agentEpoch: hello.agentEpoch, agentVersion: hello.version, nowMs });
+  const { site, isClone, inDoubt, held } = await store.call("admitLink", {
+    id,
+    boot: claim.boot,
+    dial: claim.dial,
+    fence: claim.fence,
+    agentEpoch: hello.agentEpoch,
+    agentVersion: hello.version,
+    freeOctets: hello.freeOctets,
+    clockErrorMs: hello.clockErrorMs ?? null,
+    agentInDoubt: hello.inDoubt,
+    nowMs: clock.wallMs(),
+  });
   if (isClone) {
     throw new Fault("SITE_CLONED", { what: "another agent runs with this site's keys", why: `it has dialled more often than this one (dial ${claim.dial})`, hint: "stop one of them; keys belong to one agent. After restoring an old copy of the agent's data, join again with a new token" });
   }
-  if (site.state === "waiting") return { site, welcome: await welcomeOf(store, site, claim, { inDoubt: [], held: [] }) };
-  const doubts = await store.call("reconcileLetters", { site: id, agentInDoubt: hello.inDoubt, hasNewEpoch, nowMs });
-  return { site, welcome: await welcomeOf(store, site, claim, doubts) };
+  return { site, welcome: await welcomeOf(store, site, claim, { inDoubt, held }) };
 }
 
 /** A claim with a join token. The secret is proved, never sent; the use is bound to the key. */

@@ -42,7 +42,7 @@ export function serveLink(options: ServeOptions, socket: FrameSocket, claim: Cla
   const linked: Linked = { siteId: site.id, name: site.name, fence: claim.fence, link, sinceMs: clock.wallMs(), agentVersion: hello.version, roundTripMs: null, poke: () => courier.poke() };
   link.letters = courier;
   link.onRoundTrip = (ms) => (linked.roundTripMs = ms);
-  settleDoubts(options, { link, courier, log, siteId: site.id, inDoubt: welcome.inDoubt });
+  settleDoubts(options, { link, courier, log, siteId: site.id, fence: claim.fence, inDoubt: welcome.inDoubt });
   roster.join(linked);
   log.info({ version: hello.version, dial: claim.dial }, "site linked");
   void link.ended.then((end) => leave(options, linked, end, log));
@@ -55,17 +55,18 @@ interface Doubts {
   readonly courier: Courier;
   readonly log: Logger;
   readonly siteId: string;
+  readonly fence: number;
   readonly inDoubt: readonly string[];
 }
 
 /** Letters leave only when the agent has said which of those in doubt it holds. */
 function settleDoubts(options: ServeOptions, doubts: Doubts): void {
-  const { link, courier, log, siteId, inDoubt } = doubts;
+  const { link, courier, log, siteId, fence, inDoubt } = doubts;
   if (inDoubt.length === 0) return courier.open();
   link.onHeld = (payload) => {
     link.onHeld = () => {};
     Promise.resolve()
-      .then(() => options.store.call("settleInDoubt", { site: siteId, inDoubt, held: parseHeld(payload), nowMs: options.clock.wallMs() }))
+      .then(() => options.store.call("settleInDoubt", { site: siteId, fence, inDoubt, held: parseHeld(payload), nowMs: options.clock.wallMs() }))
       .then(
         () => courier.open(),
         (error: unknown) => {

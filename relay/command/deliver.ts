@@ -1,11 +1,14 @@
 // Letters to a site: leased from the store (offered, numbered), signed by the relay's command key as they leave, settled by receipts. The envelope is made
-// at the offer and not at acceptance, so it is always signed by the key in force and numbered without holes.
+// at the offer and not at acceptance, so it is always signed by the key in force and numbered without holes. One that cannot be made ends alone.
 import type { Clock } from "../../shared/kit/clock.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
+import { asFault } from "../../shared/kit/errors.ts";
 import type { KeyPair } from "../../shared/kit/keys.ts";
+import type { Logger } from "../../shared/kit/log.ts";
 import type { RenderedLetter, SettleStatus } from "../../shared/outbox/courier.ts";
-import type { LeaseRoom } from "../../shared/outbox/outbox.ts";
 import { encodeLetter } from "../../shared/outbox/letter.ts";
+import type { LeaseRoom } from "../../shared/outbox/outbox.ts";
+import { findCommandKind } from "../../shared/rules/command-kinds.ts";
 import { sealEnvelope } from "../../shared/trust/envelope.ts";
 import type { LeasedCommand } from "../store/delivery.ts";
 import type { RelayStore } from "../store/store.ts";
@@ -13,25 +16,40 @@ import type { RelayStore } from "../store/store.ts";
 export interface DeliverOptions {
   readonly store: RelayStore;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly commandKey: KeyPair;
 }
 
-export async function leaseLetters(options: DeliverOptions, site: { readonly id: string; readonly fence: number }, room: LeaseRoom): Promise<RenderedLetter[]> {
-  const leased = await options.store.call("leaseCommands", { ...room, site: site.id, fence: site.fence, nowMs: options.clock.wallMs() });
+interface LinkedSite {
+  readonly id: string;
+  readonly fence: number;
+}
+
+export async function leaseLetters(options: DeliverOptions, site: LinkedSite, room: LeaseRoom): Promise<RenderedLetter[]> {
+  const { store, clock, log } = options;
+  const leased = await store.call("leaseCommands", { ...room, site: site.id, fence: site.fence, nowMs: clock.wallMs() });
   if (leased.length > 0) crashPoint("offered-before-send");
-  return leased.map((command) => render(options, site.id, command));
+  const letters: RenderedLetter[] = [];
+  for (const command of leased) {
+    try {
+      letters.push(render(options, site.id, command));
+    } catch (error) {
+      const fault = asFault(error);
+      log.error({ command: command.id, code: fault.code, why: fault.why }, "a command cannot be put into a letter");
+      await store.call("rejectUnsendable", { site: site.id, id: command.id, why: `${fault.message}: ${fault.why}`.slice(0, 500), nowMs: clock.wallMs() });
+    }
+  }
+  return letters;
 }
 
 function render(options: DeliverOptions, site: string, command: LeasedCommand): RenderedLetter {
-  const envelope = sealEnvelope(
-    { typ: "command", aud: site, epoch: command.epoch, seq: command.seq, prev: "", cid: command.id, iat: command.askedMs, nbf: 0, exp: command.deadlineMs, cls: "write" },
-    command.body,
-    [options.commandKey],
-  );
-  const head = { id: command.id, lane: "deploy", kind: "command", order: command.ord, ...(command.after === null ? {} : { after: command.after }) } as const;
-  return { id: command.id, lane: "deploy", bytes: encodeLetter(head, envelope) };
+  const { id, lane, after } = command;
+  const cls = findCommandKind(command.kind)?.cls ?? "admin"; // unknown: by the class that asks most
+  const envelope = sealEnvelope({ typ: "command", aud: site, epoch: command.epoch, seq: command.seq, prev: "", cid: id, iat: command.askedMs, nbf: 0, exp: command.deadlineMs, cls }, command.body, [options.commandKey]);
+  const head = { id, lane, kind: "command", order: command.ord, ...(after === null ? {} : { after }) } as const;
+  return { id, lane, bytes: encodeLetter(head, envelope) };
 }
 
-export async function settleLetter(options: DeliverOptions, site: { readonly id: string; readonly fence: number }, id: string, status: SettleStatus): Promise<void> {
+export async function settleLetter(options: DeliverOptions, site: LinkedSite, id: string, status: SettleStatus): Promise<void> {
   await options.store.call("settleLetter", { site: site.id, fence: site.fence, id, status, nowMs: options.clock.wallMs() });
 }

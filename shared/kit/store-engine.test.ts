@@ -26,6 +26,9 @@ const module: StoreModule = {
     *clear() {
       yield* query("DELETE FROM pebbles");
     },
+    *remove(args: { id: string }) {
+      yield* query("DELETE FROM pebbles WHERE id = ?", args.id);
+    },
     *pragma(args: { sql: string }) {
       return yield* queryOne(args.sql);
     },
@@ -113,6 +116,15 @@ describe("an error of the disk", () => {
     for (const path of [file, `${file}-wal`]) rmSync(path, { force: true });
     expect(codeOf(() => engine!.runGroup([put("c")]))).toBe("STORE_CORRUPT");
   });
+});
+
+test("a group that changes no row writes nothing: an idle process leaves its disk alone", () => {
+  open().runGroup([put("a")]);
+  const size = statSync(`${file}-wal`).size;
+  for (let index = 0; index < 50; index += 1) engine!.runGroup([{ name: "ids", args: null }, { name: "remove", args: { id: "nothing" } }]);
+  expect(statSync(`${file}-wal`).size).toBe(size);
+  engine!.runGroup([{ name: "remove", args: { id: "a" } }]);
+  expect(statSync(`${file}-wal`).size).toBeGreaterThan(size);
 });
 
 describe("a full disk", () => {

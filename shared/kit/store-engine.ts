@@ -135,8 +135,10 @@ export class StoreEngine {
     this.#hasWritten = false;
     try {
       db.exec("BEGIN IMMEDIATE");
+      const before = this.#totalChanges(db);
       const values = calls.map((call) => this.#runOne(db, call));
-      // A group that only read writes nothing here either: its COMMIT costs no fsync.
+      // A group that changed nothing writes nothing here either: its COMMIT costs no fsync.
+      this.#hasWritten = this.#totalChanges(db) !== before;
       if (this.#hasWritten) this.#prepare(db, "UPDATE store_commits SET n = ?").run(expected);
       outcomes = values;
       crashPoint("insert-before-commit");
@@ -215,11 +217,14 @@ export class StoreEngine {
     while (next.done !== true) {
       const { sql, params } = next.value;
       const statement = this.#prepare(db, sql);
-      if (!statement.readonly) this.#hasWritten = true;
       const rows = statement.reader ? (statement.all(...params) as SqlRow[]) : (statement.run(...params), []);
       next = operation.next(rows);
     }
     return next.value;
+  }
+
+  #totalChanges(db: Database.Database): number {
+    return (this.#prepare(db, "SELECT total_changes() AS n").get() as { n: number }).n;
   }
 
   #prepare(db: Database.Database, sql: string): Database.Statement {

@@ -22,6 +22,8 @@ export interface AgentHello {
   readonly inDoubt: readonly string[];
   readonly version: string;
   readonly freeOctets: number;
+  /** Error bound of the site's clock (ms), or null while it does not know the time. */
+  readonly clockErrorMs?: number | null;
   /** Letters that wait at the agent. */
   readonly outbox: number;
 }
@@ -62,6 +64,7 @@ export function agentHello(json: Record<string, unknown>): AgentHello {
     inDoubt: member.strings(json, "inDoubt", letterCreditLetters),
     version: member.string(json, "version", 64),
     freeOctets: member.integer(json, "freeOctets"),
+    clockErrorMs: (json["clockErrorMs"] ?? null) === null ? null : member.integer(json, "clockErrorMs"),
     outbox: member.integer(json, "outbox"),
   };
 }
