@@ -1,6 +1,8 @@
 // The agent's letters, both ways: what leaves is signed with the site's key as it leaves, what comes is verified before anything of it is stored and stored
-// before its receipt. Refuses by the status that delivery.md section 3 gives each reason. One desk for all links of the process.
+// before its receipt. Refuses by the status that delivery.md section 3 gives each reason: only what is named here is the peer's fault and final, everything else
+// is this site's own and passes. One desk for all links of the process.
 import { createHash } from "node:crypto";
+import type { CommandBody } from "../shared/api.ts";
 import type { Clock } from "../shared/kit/clock.ts";
 import { crashPoint } from "../shared/kit/crash.ts";
 import { asFault, Fault, type FaultCode } from "../shared/kit/errors.ts";
@@ -8,16 +10,21 @@ import type { KeyPair } from "../shared/kit/keys.ts";
 import type { Logger } from "../shared/kit/log.ts";
 import type { CourierSide, RenderedLetter, SettleStatus } from "../shared/outbox/courier.ts";
 import { encodeLetter, type Letter } from "../shared/outbox/letter.ts";
-import { findCommandKind } from "../shared/rules/command-kinds.ts";
+import type { LeaseRoom } from "../shared/outbox/outbox.ts";
+import { parseCommandBody } from "../shared/rules/command-spec.ts";
+import { targetKeys } from "../shared/rules/ordering.ts";
 import { openEnvelope, sealEnvelope } from "../shared/trust/envelope.ts";
 import { keysOf, ruleFor, type TrustDocument } from "../shared/trust/trust-document.ts";
+import { LinkOrder } from "./link-order.ts";
 import type { SiteClock } from "./site-clock.ts";
 import type { NewStored } from "./store/commands.ts";
 import type { LeasedOwn } from "./store/letters.ts";
 import type { AgentStore } from "./store/store.ts";
 
-/** A relay that has no room is asked again after this (ms). */
+/** After so many refusals in a row nothing leaves for this time (ms): a relay that has no room is not asked ten thousand times. */
+const refusalsInRowMax = 4;
 const refusedPauseMs = 30_000;
+const whyCharsMax = 500;
 
 export interface Standing {
   readonly document: TrustDocument;
@@ -28,7 +35,7 @@ export interface Standing {
 export interface DeskOptions {
   readonly store: AgentStore;
   readonly clock: Clock;
-  readonly siteClock: SiteClock;
+  readonly siteClock: Pick<SiteClock, "estimate" | "shownMs">;
   readonly log: Logger;
   readonly siteId: string;
   readonly signKey: KeyPair;
@@ -38,18 +45,28 @@ export interface DeskOptions {
   readonly onCommand: () => void;
 }
 
+/** The link a desk's side works on. */
+export interface DeskLink {
+  readonly fence: number;
+  readonly relayEpoch: number;
+  /** Wakes its courier. */
+  readonly poke: () => void;
+}
+
+/** What a peer's letter may be refused for. What is not here is our own disk's or our own bug, and the letter is asked for again. */
 const STATUS_OF: Readonly<Partial<Record<FaultCode, SettleStatus>>> = {
-  DISK_FULL: "storage",
-  STORE_FAILED: "storage",
-  QUEUE_FULL: "storage",
-  TOO_MANY: "storage",
-  DRAINING: "storage",
+  ENVELOPE_MALFORMED: "malformed",
+  ENVELOPE_SIGNATURE: "malformed",
+  ENVELOPE_HASH: "malformed",
+  KEY_REFUSED: "malformed",
   ENVELOPE_KEY: "trust",
-  ENVELOPE_AUDIENCE: "policy",
   TRUST_REFUSED: "trust",
+  ENVELOPE_AUDIENCE: "policy",
   ENVELOPE_REPLAYED: "policy",
   CONFLICT: "policy",
+  POLICY_REFUSED: "policy",
   COMMAND_INVALID: "unsupported",
+  MANIFEST_EMPTY: "unsupported",
 };
 
 export class LetterDesk {
@@ -60,52 +77,70 @@ export class LetterDesk {
     this.#options = options;
   }
 
-  /** The durable side of one link. `poke` wakes its courier. */
-  side(fence: number, poke: () => void): CourierSide {
-    const { store, clock, siteClock, log } = this.#options;
+  /** The durable side of one link. */
+  side(link: DeskLink): CourierSide {
+    const { clock } = this.#options;
+    const order = new LinkOrder();
+    let refusalsInRow = 0;
     let pausedUntilMs = 0;
-    /** A command refused on this link holds back its successors on this link: order inside a key is kept. */
-    const refused = new Map<string, SettleStatus>();
     return {
-      lease: async (room) => {
-        if (clock.monoMs() < pausedUntilMs) return [];
-        return (await store.call("leaseOwn", { ...room, fence, nowMs: siteClock.shownMs() })).map((letter) => this.#render(letter));
-      },
+      lease: async (room) => (clock.monoMs() < pausedUntilMs ? [] : this.#lease(link.fence, room)),
       settle: async (id, status) => {
-        if (status === "committed") return store.call("ownReceipt", { id, fence });
-        if (status !== "storage" && status !== "trust") {
-          log.error({ letter: id, status }, "the relay refused a letter for good");
-          return store.call("ownDrop", { id, fence });
+        refusalsInRow = status === "storage" || status === "trust" ? refusalsInRow + 1 : 0;
+        if (refusalsInRow >= refusalsInRowMax) {
+          pausedUntilMs = clock.monoMs() + refusedPauseMs;
+          clock.after(refusedPauseMs, link.poke);
         }
-        pausedUntilMs = clock.monoMs() + refusedPauseMs;
-        clock.after(refusedPauseMs, poke);
-        log.warn({ letter: id, status }, "the relay has no room for a letter; it is kept and tried again");
-        return store.call("ownReturn", { id, fence, notBeforeMs: 0 });
+        await this.#settle(link.fence, id, status);
       },
-      intake: (letter) => this.#intake(letter, refused),
+      intake: (letter) => order.judge(letter.head, () => this.#judge(letter, link.relayEpoch)),
     };
+  }
+
+  async #lease(fence: number, room: LeaseRoom): Promise<RenderedLetter[]> {
+    const { store, siteClock, log } = this.#options;
+    const letters: RenderedLetter[] = [];
+    for (const letter of await store.call("leaseOwn", { ...room, fence, nowMs: siteClock.shownMs() })) {
+      try {
+        letters.push(this.#render(letter));
+      } catch (error) {
+        // One that cannot be made must not hold the others back: all of this lease are marked as offered already.
+        const fault = asFault(error);
+        const why = `${fault.message}: ${fault.why}`.slice(0, whyCharsMax);
+        log.error({ letter: letter.id, code: fault.code, why }, "a letter cannot be sent as it is");
+        // Should that fail too, the letter is in doubt, and the next link brings it here again.
+        await store.call("ownUnsendable", { id: letter.id, fence, why, nowMs: siteClock.shownMs() }).catch((again: unknown) => log.error({ letter: letter.id, why: asFault(again).why }, "a letter that cannot be sent could not be replaced"));
+      }
+    }
+    return letters;
+  }
+
+  async #settle(fence: number, id: string, status: SettleStatus): Promise<void> {
+    const { store, siteClock, log } = this.#options;
+    const letter = { id, fence, nowMs: siteClock.shownMs() };
+    if (status === "committed") return store.call("ownReceipt", letter);
+    if (status === "storage" || status === "trust") {
+      log.warn({ letter: id, status }, "the relay has no room for a letter; it is kept and tried again");
+      return store.call("ownReturn", letter);
+    }
+    const fate = await store.call("ownRefused", letter);
+    log.error({ letter: id, status, fate }, "the relay refused a letter for good");
   }
 
   #render(letter: LeasedOwn): RenderedLetter {
     const { siteId, signKey, siteClock } = this.#options;
+    const body = letter.body ?? new Uint8Array(0);
+    if (letter.sum !== null && createHash("sha256").update(body).digest("hex") !== letter.sum) throw new Fault("STORE_CORRUPT", { what: "the letter was damaged on this site's disk", why: "its octets are not those that were written" });
     const typ = letter.kind === "report" || letter.kind === "event" ? "report" : "result";
     const epoch = this.#options.standing()?.epoch ?? 1;
-    const envelope = sealEnvelope({ typ, aud: siteId, epoch, seq: letter.seq, prev: "", cid: letter.id, iat: siteClock.shownMs(), nbf: 0, exp: 0, cls: "read" }, letter.body ?? new Uint8Array(0), [signKey]);
+    const envelope = sealEnvelope({ typ, aud: siteId, epoch, seq: letter.seq, prev: "", cid: letter.id, iat: siteClock.shownMs(), nbf: 0, exp: 0, cls: "read" }, body, [signKey]);
     return { id: letter.id, lane: letter.lane, bytes: encodeLetter({ id: letter.id, lane: letter.lane, kind: letter.kind, order: letter.ord }, envelope) };
   }
 
-  async #intake(letter: Letter, refused: Map<string, SettleStatus>): Promise<SettleStatus> {
-    const { after, id } = letter.head;
-    const before = after === undefined ? undefined : refused.get(after);
-    const status = before ?? (await this.#judge(letter));
-    if (status !== "committed") refused.set(id, status);
-    return status;
-  }
-
-  async #judge(letter: Letter): Promise<SettleStatus> {
+  async #judge(letter: Letter, relayEpoch: number): Promise<SettleStatus> {
     const { store, log, onCommand } = this.#options;
     try {
-      const command = this.#open(letter);
+      const command = this.#open(letter, relayEpoch);
       crashPoint("letter-before-insert");
       const commit = store.call("storeCommand", command);
       this.#committing.add(commit);
@@ -120,11 +155,11 @@ export class LetterDesk {
     } catch (error) {
       const fault = asFault(error);
       log.warn({ letter: letter.head.id, code: fault.code, why: fault.why }, "a command was refused");
-      return STATUS_OF[fault.code] ?? "malformed";
+      return STATUS_OF[fault.code] ?? "storage";
     }
   }
 
-  #open(letter: Letter): NewStored {
+  #open(letter: Letter, relayEpoch: number): NewStored {
     const { siteId, siteClock } = this.#options;
     const standing = this.#options.standing();
     if (standing === null) throw new Fault("TRUST_REFUSED", { what: "this site is not approved yet" });
@@ -132,7 +167,7 @@ export class LetterDesk {
     const now = siteClock.estimate();
     if (now !== null && now.nowMs - now.errorMs > document.expires) throw new Fault("TRUST_REFUSED", { what: "the trust document has expired", why: `it was good until ${new Date(document.expires).toISOString()}` });
     const keys = keysOf(document);
-    const { header, body } = openEnvelope(letter.envelope, {
+    const { header, headerBytes, body } = openEnvelope(letter.envelope, {
       keysById: (kid) => keys.get(kid) ?? null,
       rule: (asked) => ruleFor(document, asked),
       audience: { site: siteId, epoch },
@@ -142,15 +177,20 @@ export class LetterDesk {
     if (header.typ !== "command") throw new Fault("COMMAND_INVALID", { what: `a ${header.typ} is not taken yet` });
     if (header.cid !== letter.head.id) throw new Fault("ENVELOPE_MALFORMED", { what: "a letter's head and envelope name different commands" });
     if (header.exp === 0) throw new Fault("COMMAND_INVALID", { what: "a command without a deadline" });
-    const kind = kindOf(body);
-    if (findCommandKind(kind) === null) throw new Fault("COMMAND_INVALID", { what: `this agent knows no command "${kind}"` });
+    const asked = bodyOf(body, header.cls);
     return {
       id: header.cid,
+      relayEpoch,
       ord: letter.head.order ?? 0,
       after: letter.head.after ?? null,
-      kind,
+      lane: letter.head.lane,
+      kind: asked.spec.kind,
+      cls: header.cls,
+      header: headerBytes.toString("utf8"),
       body,
-      bodyHash: createHash("sha256").update(body).digest("hex"),
+      bodyHash: header.sha256,
+      keys: targetKeys(asked.spec, asked.orderingKey),
+      nbfMs: header.nbf,
       deadlineMs: header.exp,
       kid: header.kid,
       seq: header.seq,
@@ -160,15 +200,17 @@ export class LetterDesk {
 
   /** Which of the relay's letters in doubt are here, after what is still being committed has settled. */
   async held(ids: readonly string[]): Promise<string[]> {
-    await Promise.allSettled([...this.#committing]);
+    await Promise.allSettled(this.#committing);
     return this.#options.store.call("heldCommands", { ids });
   }
 }
 
-function kindOf(body: Uint8Array): string {
+function bodyOf(body: Uint8Array, cls: string): CommandBody {
+  let value: unknown;
   try {
-    return String((JSON.parse(Buffer.from(body).toString("utf8")) as { spec?: { kind?: unknown } }).spec?.kind ?? "");
+    value = JSON.parse(Buffer.from(body).toString("utf8"));
   } catch {
     throw new Fault("ENVELOPE_MALFORMED", { what: "a command's body is not JSON" });
   }
+  return parseCommandBody(value, cls);
 }

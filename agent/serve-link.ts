@@ -46,7 +46,7 @@ export async function serveLink(options: ServeOptions, socket: FrameSocket, shak
   });
   const courier: Courier = new Courier({
     port: link.letterPort,
-    side: desk.side(shaken.fence, () => courier.poke()),
+    side: desk.side({ fence: shaken.fence, relayEpoch: welcome.relayEpoch, poke: () => courier.poke() }),
     clock,
     log,
     granted: ownLetterCredit,

@@ -82,7 +82,7 @@ export class Runner {
           crashPoint("after-claim");
           this.#begin(command, false);
         }
-        if (now !== null) await store.call("purgeCommands", { nowMs: now.nowMs });
+        if (now !== null) await store.call("purgeCommands", now);
       }
     } catch (error) {
       log.warn({ code: asFault(error).code, why: asFault(error).why }, "commands could not be claimed; tried again");
@@ -141,7 +141,7 @@ export class Runner {
       commandId: command.id,
       body,
       signal: AbortSignal.any([signal, ceiling]),
-      onStarted: () => store.call("markEffect", { id: command.id }),
+      onStarted: () => store.call("markEffect", { id: command.id, cleanup: null }),
     };
     try {
       if (!isRestart) return await this.#untilDecided(() => catalog.run(args), args.signal);

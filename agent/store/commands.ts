@@ -1,27 +1,36 @@
-// Commands at the agent: stored before the receipt, claimed before the effect, outcome and its letter in one transaction. Each function is one step of
-// delivery.md section 3. A row outlives its command as a tombstone, so that what was done is never done again.
+// Commands at the agent: stored before the receipt, claimed before the effect, outcome and its letters in one transaction. Each function is one step of
+// delivery.md section 3. A row outlives its command as a tombstone (tombstones.ts), so that what was done is never done again.
+import { createHash } from "node:crypto";
 import type { CommandOutcome } from "../../shared/api.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { nextAgentState, type AgentEvent, type AgentState } from "../../shared/rules/command-state.ts";
+import type { TargetKey } from "../../shared/rules/ordering.ts";
+import { boundedOutcome } from "../../shared/rules/outcome.ts";
 import { putFacts, takeSeq } from "./identity.ts";
-import { post } from "./letters.ts";
+import { post, postEvent } from "./letters.ts";
 
 export interface NewStored {
   readonly id: string;
+  readonly relayEpoch: number;
   readonly ord: number;
   readonly after: string | null;
+  readonly lane: string;
   readonly kind: string;
+  readonly cls: string;
+  /** JSON of the envelope's header. */
+  readonly header: string;
   readonly body: Uint8Array;
+  /** Hex SHA-256 of the body. */
   readonly bodyHash: string;
+  readonly keys: readonly TargetKey[];
+  readonly nbfMs: number;
   readonly deadlineMs: number;
   readonly kid: string;
   readonly seq: number;
   readonly nowMs: number;
 }
 
-/** Tombstones are kept this long (ms) after the deadline. delivery.md section 3. */
-const tombstoneMs = 30 * 86_400_000;
 /** Open commands and their octets here; beyond it the relay is told "storage" and offers again later. */
 const openMax = 5_000;
 const openOctetsMax = 96 * 1_048_576;
@@ -37,16 +46,22 @@ export function* storeCommand(command: NewStored): Operation<"stored" | "known">
   if (Number(room?.n ?? 0) >= openMax || Number(room?.octets ?? 0) + command.body.length > openOctetsMax) throw new Fault("QUEUE_FULL", { what: "this site holds as many commands as it may" });
   if (yield* takeSeq(command.kid, command.seq, command.deadlineMs)) throw new Fault("ENVELOPE_REPLAYED", { what: `the envelope of ${command.id} was taken before` });
   yield* query(
-    "INSERT INTO commands (id, ord, after_id, kind, body, body_hash, state, deadline_ms, stored_ms, attempts, unclean_restarts, has_effect) VALUES (?, ?, ?, ?, ?, ?, 'ready', ?, ?, 0, 0, 0)",
+    "INSERT INTO commands (id, relay_epoch, ord, after_id, lane, kind, cls, header, body, body_hash, state, nbf_ms, deadline_ms, stored_ms, attempts, unclean_restarts, has_effect) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'ready', ?, ?, ?, 0, 0, 0)",
     command.id,
+    command.relayEpoch,
     command.ord,
     command.after,
+    command.lane,
     command.kind,
+    command.cls,
+    command.header,
     command.body,
     command.bodyHash,
+    command.nbfMs,
     command.deadlineMs,
     command.nowMs,
   );
+  for (const { key, isOwn } of command.keys) yield* query("INSERT INTO command_targets (command, okey, is_own) VALUES (?, ?, ?)", command.id, key, isOwn ? 1 : 0);
   return "stored";
 }
 
@@ -68,6 +83,7 @@ function* step(id: string, event: AgentEvent): Operation<AgentState> {
 export interface ClaimedCommand {
   readonly id: string;
   readonly kind: string;
+  readonly cls: string;
   readonly body: Uint8Array;
   readonly deadlineMs: number;
   /** Starts, the first one included. */
@@ -82,7 +98,9 @@ export interface ClaimedCommand {
 interface ClaimRow {
   id: string;
   kind: string;
+  cls: string;
   body: Uint8Array;
+  body_hash: string;
   deadline_ms: number;
   attempts: number;
   unclean_restarts: number;
@@ -90,25 +108,46 @@ interface ClaimRow {
   started_ms: number;
 }
 
-const CLAIM_COLUMNS = "id, kind, body, deadline_ms, attempts, unclean_restarts, has_effect, started_ms";
+const CLAIM_COLUMNS = "id, kind, cls, body, body_hash, deadline_ms, attempts, unclean_restarts, has_effect, started_ms";
 
 function claimOf(row: ClaimRow): ClaimedCommand {
-  return { id: row.id, kind: row.kind, body: row.body, deadlineMs: Number(row.deadline_ms), attempts: Number(row.attempts), uncleanRestarts: Number(row.unclean_restarts), hasEffect: Number(row.has_effect) === 1, startedMs: Number(row.started_ms) };
+  return {
+    id: row.id,
+    kind: row.kind,
+    cls: row.cls,
+    body: row.body,
+    deadlineMs: Number(row.deadline_ms),
+    attempts: Number(row.attempts),
+    uncleanRestarts: Number(row.unclean_restarts),
+    hasEffect: Number(row.has_effect) === 1,
+    startedMs: Number(row.started_ms),
+  };
 }
 
-/** Claims the next command that may start: predecessor settled, deadline surely not passed. Surely passed ones expire on the way. */
+/** Not behind an open one: neither the one that its letter names, nor one of lower order that touches the same things. */
+const IN_ITS_TURN = `NOT EXISTS (SELECT 1 FROM commands p WHERE p.id = c.after_id AND p.state IN ('ready', 'claimed'))
+  AND NOT EXISTS (SELECT 1 FROM command_targets t JOIN command_targets u ON u.okey = t.okey AND u.command <> t.command AND (u.is_own = 1 OR t.is_own = 1)
+    JOIN commands p ON p.id = u.command WHERE t.command = c.id AND p.ord < c.ord AND p.state IN ('ready', 'claimed'))`;
+
+/** Claims the next command that may start: its predecessors settled, its time surely begun and surely not over. Surely passed ones expire on the way. */
 export function* claimCommand(args: { readonly nowMs: number; readonly errorMs: number }): Operation<ClaimedCommand | null> {
-  const late = yield* query<{ id: string }>("SELECT id FROM commands WHERE state = 'ready' AND deadline_ms < ? LIMIT 100", args.nowMs - args.errorMs);
-  for (const { id } of late) yield* endWithout(id, "expire", { state: "expired", what: "its deadline passed before it could start", code: null, objects: [] }, args.nowMs);
-  const row = yield* queryOne<{ id: string }>(
-    "SELECT id FROM commands c WHERE state = 'ready' AND deadline_ms > ? AND (after_id IS NULL OR NOT EXISTS (SELECT 1 FROM commands p WHERE p.id = c.after_id AND p.state IN ('ready', 'claimed'))) ORDER BY ord LIMIT 1",
-    args.nowMs + args.errorMs,
-  );
-  if (row === null) return null;
+  const { nowMs, errorMs } = args;
+  const late = yield* query<{ id: string }>("SELECT id FROM commands WHERE state = 'ready' AND deadline_ms < ? LIMIT 100", nowMs - errorMs);
+  for (const { id } of late) yield* endWithout(id, "expire", { state: "expired", what: "its deadline passed before it could start", code: null, objects: [] }, nowMs);
+  for (;;) {
+    const row = yield* queryOne<ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM commands c WHERE state = 'ready' AND deadline_ms > ? AND nbf_ms <= ? AND ${IN_ITS_TURN} ORDER BY ord LIMIT 1`, nowMs + errorMs, nowMs - errorMs);
+    if (row === null) return null;
+    if (createHash("sha256").update(row.body).digest("hex") === row.body_hash) return yield* claim(row, nowMs);
+    // What was verified is not what is here now: it is not run.
+    yield* endWithout(row.id, "refuse", { state: "failed", what: "its body was damaged on this site's disk before it started; it was not run", code: "STORE_CORRUPT", objects: [] }, nowMs);
+  }
+}
+
+function* claim(row: ClaimRow, nowMs: number): Operation<ClaimedCommand> {
   yield* step(row.id, "claim");
-  yield* query("UPDATE commands SET attempts = 1, started_ms = ? WHERE id = ?", args.nowMs, row.id);
-  yield* post({ id: `claim-${row.id}`, kind: "claim", body: { command: row.id, startedMs: args.nowMs }, nowMs: args.nowMs });
-  return claimOf((yield* queryOne<ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM commands WHERE id = ?`, row.id))!);
+  yield* query("UPDATE commands SET attempts = 1, started_ms = ? WHERE id = ?", nowMs, row.id);
+  yield* post({ id: `claim-${row.id}`, kind: "claim", body: { command: row.id, startedMs: nowMs }, nowMs });
+  return claimOf({ ...row, attempts: 1, started_ms: nowMs });
 }
 
 function* endWithout(id: string, event: AgentEvent, outcome: CommandOutcome, nowMs: number): Operation<void> {
@@ -116,9 +155,13 @@ function* endWithout(id: string, event: AgentEvent, outcome: CommandOutcome, now
   yield* finish(id, outcome, null, nowMs);
 }
 
-function* finish(id: string, outcome: CommandOutcome, startedMs: number | null, nowMs: number): Operation<void> {
-  yield* query("UPDATE commands SET outcome = ?, ended_ms = ? WHERE id = ?", JSON.stringify(outcome), nowMs, id);
-  yield* post({ id: `result-${id}`, kind: "result", body: { command: id, startedMs, endedMs: nowMs, outcome }, nowMs });
+/** The outcome, its letter and its place in the site's history. */
+function* finish(id: string, full: CommandOutcome, startedMs: number | null, nowMs: number): Operation<void> {
+  const outcome = boundedOutcome(full);
+  const row = yield* queryOne<{ header: string | null }>("UPDATE commands SET outcome = ?, ended_ms = ? WHERE id = ? RETURNING header", JSON.stringify(outcome), nowMs, id);
+  yield* query("DELETE FROM command_targets WHERE command = ?", id);
+  yield* post({ id: `result-${id}`, kind: "result", body: { command: id, header: row?.header ?? "", startedMs, endedMs: nowMs, outcome }, nowMs });
+  yield* postEvent({ id: `outcome-${id}`, atMs: nowMs, event: "command", what: `${id} ${outcome.state}: ${outcome.what}`.slice(0, 500) });
 }
 
 /** The effect is done: its outcome and the letter that says so, together. */
@@ -127,9 +170,9 @@ export function* settleCommand(args: { readonly id: string; readonly outcome: Co
   yield* finish(args.id, args.outcome, args.startedMs, args.nowMs);
 }
 
-/** The effect has begun in the cluster: from here on an absent Job was deleted, not never started. */
-export function* markEffect(args: { readonly id: string }): Operation<void> {
-  yield* query("UPDATE commands SET has_effect = 1 WHERE id = ?", args.id);
+/** The effect has begun in the cluster: from here on an absent Job was deleted, not never started. `cleanup`: what is to be removed when all is reported. */
+export function* markEffect(args: { readonly id: string; readonly cleanup: string | null }): Operation<void> {
+  yield* query("UPDATE commands SET has_effect = 1, cleanup = ? WHERE id = ?", args.cleanup, args.id);
 }
 
 /** The agent stops and nothing runs any more: what is claimed is not what ended it. */
@@ -144,11 +187,6 @@ export function* reclaimCommands(_args: null): Operation<ClaimedCommand[]> {
   yield* query("UPDATE commands SET attempts = attempts + 1, unclean_restarts = unclean_restarts + ? WHERE state = 'claimed'", isClean ? 0 : 1);
   const rows = yield* query<ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM commands WHERE state = 'claimed' ORDER BY ord`);
   return rows.map(claimOf);
-}
-
-/** Tombstones whose time is over. */
-export function* purgeCommands(args: { readonly nowMs: number }): Operation<void> {
-  yield* query("DELETE FROM commands WHERE id IN (SELECT id FROM commands WHERE state = 'reported' AND deadline_ms < ? LIMIT 100)", args.nowMs - tombstoneMs);
 }
 
 export function* openCommandCount(_args: null): Operation<number> {

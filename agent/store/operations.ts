@@ -2,6 +2,7 @@
 import * as commands from "./commands.ts";
 import * as identity from "./identity.ts";
 import * as letters from "./letters.ts";
+import * as tombstones from "./tombstones.ts";
 
 export { applicationId, migrations } from "./schema.ts";
 
@@ -17,7 +18,8 @@ export const operations = {
   ownInDoubt: letters.ownInDoubt,
   ownReceipt: letters.ownReceipt,
   ownReturn: letters.ownReturn,
-  ownDrop: letters.ownDrop,
+  ownRefused: letters.ownRefused,
+  ownUnsendable: letters.ownUnsendable,
   settleOwnDoubts: letters.settleOwnDoubts,
   ownCounts: letters.ownCounts,
   storeCommand: commands.storeCommand,
@@ -27,7 +29,9 @@ export const operations = {
   markEffect: commands.markEffect,
   markCleanStop: commands.markCleanStop,
   reclaimCommands: commands.reclaimCommands,
-  purgeCommands: commands.purgeCommands,
+  dueLeftovers: tombstones.dueLeftovers,
+  leftoverRemoved: tombstones.leftoverRemoved,
+  purgeCommands: tombstones.purgeCommands,
   openCommandCount: commands.openCommandCount,
 } as const;
 

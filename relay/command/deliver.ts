@@ -36,7 +36,9 @@ export async function leaseLetters(options: DeliverOptions, site: LinkedSite, ro
     } catch (error) {
       const fault = asFault(error);
       log.error({ command: command.id, code: fault.code, why: fault.why }, "a command cannot be put into a letter");
-      await store.call("rejectUnsendable", { site: site.id, id: command.id, why: `${fault.message}: ${fault.why}`.slice(0, 500), nowMs: clock.wallMs() });
+      const why = `${fault.message}: ${fault.why}`.slice(0, 500);
+      // Should that fail too, the letter is in doubt, and the next link brings it here again.
+      await store.call("rejectUnsendable", { site: site.id, id: command.id, why, nowMs: clock.wallMs() }).catch((again: unknown) => log.error({ command: command.id, why: asFault(again).why }, "a command that cannot be sent could not be ended"));
     }
   }
   return letters;

@@ -51,11 +51,12 @@ export const RELAY_TABLE: Readonly<Record<RelayState, Row>> = {
   abandoned: ended("abandoned"),
 };
 
-export type AgentEvent = "arrive" | "expire" | "claim" | "cancel" | "settle" | "receipt" | "purge" | "runAgain";
+export type AgentEvent = "arrive" | "expire" | "refuse" | "claim" | "cancel" | "settle" | "receipt" | "purge" | "runAgain";
 
 export const AGENT_TABLE: Readonly<Record<AgentState, Partial<Record<AgentEvent, AgentState>>>> = {
   withdrawn: { arrive: "outcome", cancel: "withdrawn" },
-  ready: { expire: "outcome", claim: "claimed", cancel: "outcome" },
+  // refuse: what is here is not what was signed any more.
+  ready: { expire: "outcome", refuse: "outcome", claim: "claimed", cancel: "outcome" },
   // A cancel is best effort here: the true outcome wins.
   claimed: { settle: "outcome", runAgain: "claimed", cancel: "claimed" },
   outcome: { receipt: "reported", cancel: "outcome" },

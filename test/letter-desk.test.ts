@@ -1,0 +1,190 @@
+// The agent's desk over a real store: which fault gets which status, order inside a key across one message, and that no letter holds back the others.
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { LetterDesk } from "../agent/letter-desk.ts";
+import * as agentModule from "../agent/store/operations.ts";
+import type { AgentStore } from "../agent/store/store.ts";
+import type { CommandBody } from "../shared/api.ts";
+import { Fault, type FaultCode } from "../shared/kit/errors.ts";
+import { makeSigningKeys } from "../shared/kit/keys.ts";
+import { silentLog } from "../shared/kit/log.ts";
+import { ManualClock } from "../shared/kit/manual-clock.ts";
+import { openStoreInline } from "../shared/kit/store.ts";
+import type { CourierSide } from "../shared/outbox/courier.ts";
+import { parseLetterOctets, type Letter } from "../shared/outbox/letter.ts";
+import { openEnvelope, sealEnvelope, type HeaderParts } from "../shared/trust/envelope.ts";
+import { firstTrustDocument } from "../shared/trust/trust-document.ts";
+import { makeTempDir } from "./kit/temp-dir.ts";
+
+const root = makeSigningKeys();
+const commandKey = makeSigningKeys();
+const siteKey = makeSigningKeys();
+const nowMs = 1_700_000_000_000;
+const document = firstTrustDocument(root, commandKey.publicKey, nowMs);
+const room = { letters: 32, octets: 1_048_576, octetsMax: 8_388_608 };
+
+let dir: string;
+let inner: AgentStore;
+/** What our own store says to an operation, instead of doing it. */
+let failure: (name: string, id: string) => FaultCode | null;
+let clock: ManualClock;
+let desk: LetterDesk;
+let side: CourierSide;
+let seq: number;
+
+beforeEach(() => {
+  dir = makeTempDir("desk");
+  inner = openStoreInline<agentModule.AgentOperations>({ file: join(dir, "agent.db"), module: agentModule });
+  failure = () => null;
+  seq = 0;
+  const store: AgentStore = {
+    call: async (name, args) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      const code = failure(name, String((args as { id?: unknown } | null)?.id));
+      if (code !== null) throw new Fault(code, { what: "ours" });
+      return inner.call(name, args);
+    },
+    close: () => inner.close(),
+  };
+  clock = new ManualClock(nowMs);
+  desk = new LetterDesk({
+    store,
+    clock,
+    siteClock: { estimate: () => ({ nowMs: clock.wallMs(), errorMs: 1 }), shownMs: () => clock.wallMs() },
+    log: silentLog,
+    siteId: "s_x",
+    signKey: siteKey,
+    standing: () => ({ document, epoch: 1 }),
+    onCommand: () => {},
+  });
+  side = desk.side({ fence: 1, relayEpoch: 3, poke: () => {} });
+});
+
+afterEach(async () => {
+  await inner.close();
+  rmSync(dir, { recursive: true, force: true });
+});
+
+const asked: CommandBody = { operator: "ann", tier: "admin", spec: { kind: "job", name: "a", namespace: "b", image: "c", command: [], env: {}, timeoutMs: 60_000 } };
+
+interface Made {
+  readonly parts?: Partial<HeaderParts>;
+  readonly body?: unknown;
+  readonly after?: string;
+  readonly signer?: typeof commandKey;
+  readonly id?: string;
+}
+
+function letter(id: string, made: Made = {}): Letter {
+  seq += 1;
+  const parts: HeaderParts = { typ: "command", aud: "s_x", epoch: 1, seq, prev: "", cid: made.id ?? id, iat: nowMs, nbf: 0, exp: nowMs + 60_000, cls: "write", ...made.parts };
+  const body = typeof made.body === "string" ? made.body : JSON.stringify(made.body ?? asked);
+  return { head: { id, lane: "deploy", kind: "command", order: seq, ...(made.after === undefined ? {} : { after: made.after }) }, envelope: sealEnvelope(parts, Buffer.from(body), [made.signer ?? commandKey]) };
+}
+
+const stored = async (ids: readonly string[]): Promise<string[]> => inner.call("heldCommands", { ids });
+
+describe("a command is refused", () => {
+  test.each(["BUG", "STORE_CORRUPT", "STORE_HELD", "STORE_FAILED", "DISK_FULL", "QUEUE_FULL", "TOO_MANY", "DRAINING", "STATE_REFUSED", "FILE_INVALID"] as const)("for storage when our own store says %s: it is offered again", async (code) => {
+    failure = () => code;
+    expect(await side.intake(letter("a"))).toBe("storage");
+    failure = () => null;
+    expect(await side.intake(letter("a"))).toBe("committed");
+  });
+
+  const flipped = (): Letter => {
+    const made = letter("a");
+    const envelope = Buffer.from(made.envelope);
+    envelope[40]! ^= 1;
+    return { ...made, envelope };
+  };
+  test.each([
+    ["malformed", "its signature does not hold", flipped],
+    ["malformed", "it is cut short", () => ({ ...letter("a"), envelope: letter("a").envelope.subarray(0, 50) })],
+    ["malformed", "its head names another command", () => letter("a", { id: "b" })],
+    ["malformed", "its body is not JSON", () => letter("a", { body: "{" })],
+    ["trust", "its signer is not listed", () => letter("a", { signer: siteKey })],
+    ["policy", "it is for another site", () => letter("a", { parts: { aud: "s_y" } })],
+    ["policy", "it is for another key epoch", () => letter("a", { parts: { epoch: 2 } })],
+    ["policy", "its class is not its kind's", () => letter("a", { parts: { cls: "read" } })],
+    ["unsupported", "it is no command", () => letter("a", { parts: { typ: "desired" } })],
+    ["unsupported", "it has no deadline", () => letter("a", { parts: { exp: 0 } })],
+    ["unsupported", "its kind is unknown here", () => letter("a", { body: { ...asked, spec: { kind: "explode" } } })],
+    ["unsupported", "its spec is not of the documented form", () => letter("a", { body: { ...asked, spec: { ...asked.spec, namespace: "../x" } } })],
+    ["unsupported", "its operator is none", () => letter("a", { body: { ...asked, operator: "" } })],
+  ] as const)("as %s when %s", async (status, _why, make) => {
+    expect(await side.intake(make())).toBe(status);
+    expect(await stored(["a", "b"])).toEqual([]);
+  });
+
+  test("as policy when its number was taken by another one", async () => {
+    await side.intake(letter("a", { parts: { seq: 7 } }));
+    expect(await side.intake(letter("b", { parts: { seq: 7 } }))).toBe("policy");
+  });
+});
+
+test("two that came in one message: the second is not stored when there is no room for the first", async () => {
+  failure = (name, id) => (name === "storeCommand" && id === "a" ? "DISK_FULL" : null);
+  const both = (): Promise<string[]> => Promise.all([side.intake(letter("a")), side.intake(letter("b", { after: "a" }))]);
+  expect(await both()).toEqual(["storage", "storage"]);
+  expect(await stored(["a", "b"])).toEqual([]);
+  failure = () => null;
+  expect(await both()).toEqual(["committed", "committed"]);
+  expect(await stored(["a", "b"])).toEqual(["a", "b"]);
+});
+
+describe("a lease", () => {
+  const bodies = (letters: readonly { bytes: Uint8Array }[]): Record<string, unknown>[] =>
+    letters.map(({ bytes }) => {
+      const { envelope } = parseLetterOctets(bytes);
+      const { body } = openEnvelope(envelope, { keysById: () => siteKey.publicKey, rule: () => ({ keys: [siteKey.publicKey], threshold: 1 }), audience: null, time: null, isSeen: () => false });
+      return JSON.parse(body.toString("utf8")) as Record<string, unknown>;
+    });
+
+  async function endCommand(id: string): Promise<void> {
+    await side.intake(letter(id, { body: { ...asked, spec: { ...asked.spec, name: id } } }));
+    await inner.call("claimCommand", { nowMs: nowMs + 1, errorMs: 0 });
+    await inner.call("settleCommand", { id, outcome: { state: "succeeded", what: "done", code: null, objects: [] }, startedMs: nowMs, nowMs });
+  }
+
+  test("leaves out a letter that cannot be made, and gives the others", async () => {
+    await inner.call("postReport", { id: "huge", madeMs: nowMs, report: { text: "x".repeat(5 * 1_048_576) } });
+    await inner.call("postEvent", { id: "small", atMs: nowMs, event: "e", what: "w" });
+    const wide = { letters: 32, octets: 8_388_608, octetsMax: 8_388_608 };
+    expect((await side.lease(wide)).map(({ id }) => id)).toEqual(["small"]);
+    expect(await inner.call("ownInDoubt", null)).toEqual(["small"]);
+    expect(await inner.call("ownCounts", null)).toMatchObject({ waiting: 1 });
+  });
+
+  test("sends a result whose row was damaged as a short one", async () => {
+    await endCommand("a");
+    const damaged: AgentStore = {
+      call: (async (name: string, args: unknown) => {
+        const answer = await inner.call(name as "leaseOwn", args as never);
+        if (name === "leaseOwn") for (const row of answer) if (row.kind === "result" && row.body !== null && row.body.length > 0) row.body[row.body.length - 1]! ^= 1;
+        return answer;
+      }) as AgentStore["call"],
+      close: () => inner.close(),
+    };
+    const broken = new LetterDesk({ store: damaged, clock, siteClock: { estimate: () => null, shownMs: () => nowMs }, log: silentLog, siteId: "s_x", signKey: siteKey, standing: () => null, onCommand: () => {} });
+    expect((await broken.side({ fence: 1, relayEpoch: 1, poke: () => {} }).lease(room)).map(({ id }) => id)).toEqual(["claim-a", "outcome-a"]);
+    const again = await side.lease(room);
+    expect(bodies(again)).toMatchObject([{ command: "a", outcome: { state: "succeeded" } }]);
+    expect(JSON.stringify(bodies(again))).toMatch(/its details cannot be sent: the letter was damaged/);
+  });
+
+  test("stops for a while when the relay has no room again and again, and goes on by itself", async () => {
+    let pokes = 0;
+    side = desk.side({ fence: 1, relayEpoch: 1, poke: () => void (pokes += 1) });
+    for (let index = 0; index < 6; index += 1) await inner.call("postEvent", { id: `e-${index}`, atMs: nowMs, event: "e", what: "w" });
+    await side.lease({ ...room, letters: 4 });
+    for (let index = 0; index < 3; index += 1) await side.settle(`e-${index}`, "storage");
+    expect(await side.lease({ ...room, letters: 1 })).toHaveLength(1);
+    await side.settle("e-3", "storage");
+    expect(await side.lease(room)).toEqual([]);
+    clock.advance(30_000);
+    expect(pokes).toBe(1);
+    expect((await side.lease(room)).map(({ id }) => id)).toEqual(["e-0", "e-1", "e-2", "e-3", "e-5"]);
+  });
+});
