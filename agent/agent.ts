@@ -19,7 +19,8 @@ import { openRelaySocket, untilLinked } from "./dial.ts";
 import { askToJoin, boot } from "./enrol.ts";
 import { recordOf, type AgentFolder, type RelayRecord } from "./folder.ts";
 import { clusterFacts } from "./kube/facts.ts";
-import { KubeObjects } from "./kube/objects.ts";
+import { KubeObjects, statusFault } from "./kube/objects.ts";
+import { impersonationOf } from "./kube/policy.ts";
 import { serveKubeRequest } from "./kube/exchange.ts";
 import { serveThroughLibrary } from "./kube/library-exchange.ts";
 import { refuseStream } from "./kube/proxy.ts";
@@ -97,7 +98,7 @@ export class Agent {
     const { signal } = this.#scope;
     const objects = new KubeObjects(access, pool, this.#clock);
     const onLetter = (): void => this.#courier?.poke();
-    this.#runner = new Runner({ store, catalog: makeCatalog(objects, this.#clock), clock: this.#clock, log: this.#log, time: this.#siteClock, signal, onLetter });
+    this.#runner = new Runner({ store, catalog: makeCatalog({ objects, impersonationOf, statusFault }, this.#clock), clock: this.#clock, log: this.#log, time: this.#siteClock, signal, onLetter });
     this.#desk = new LetterDesk({ store, clock: this.#clock, siteClock: this.#siteClock, log: this.#log, siteId, signKey: keys.sign, standing: () => this.#standing.approved, onCommand: () => this.#runner.poke() });
     this.#reporter = new Reporter({
       store,
@@ -105,7 +106,7 @@ export class Agent {
       log: this.#log,
       shownMs: () => this.#siteClock.shownMs(),
       clusterFacts: (asked) => clusterFacts(objects, asked),
-      dataDir: dir,
+      dir,
       version: this.#version,
       everyMs: this.#settings.reportEveryMs,
       signal,

@@ -3,8 +3,8 @@
 import type { CommandOutcome, CommandSpec, KubeObject } from "../../shared/api.ts";
 import { asFault } from "../../shared/kit/errors.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
-import { statusFault, type KubeObjects } from "../kube/objects.ts";
 import type { Impersonation } from "../kube/policy.ts";
+import type { Cluster } from "./cluster.ts";
 
 export const FIELD_MANAGER = "bowline";
 /** What others stand on comes first: a namespace before what lives in it. */
@@ -12,10 +12,10 @@ const FIRST = ["Namespace", "CustomResourceDefinition", "StorageClass", "Persist
 
 type ObjectResult = CommandOutcome["objects"][number];
 
-export async function runApply(objects: KubeObjects, spec: Extract<CommandSpec, { kind: "apply" }>, as: Impersonation, signal: AbortSignal): Promise<CommandOutcome> {
+export async function runApply(cluster: Cluster, spec: Extract<CommandSpec, { kind: "apply" }>, as: Impersonation, signal: AbortSignal): Promise<CommandOutcome> {
   const results: ObjectResult[] = [];
   for (const [index, object] of inOrder(spec.objects).entries()) {
-    results.push(await applyOne(objects, object, spec.forceConflicts, as, signal));
+    results.push(await applyOne(cluster, object, spec.forceConflicts, as, signal));
     if (index === Math.floor(spec.objects.length / 2)) crashPoint("effect-half-done");
   }
   const failed = results.filter((result) => result.result === "failed");
@@ -28,7 +28,7 @@ export function inOrder(objects: readonly KubeObject[]): KubeObject[] {
   return [...objects].sort((left, right) => rank(left) - rank(right)); // stable: the author's order inside a rank
 }
 
-async function applyOne(objects: KubeObjects, object: KubeObject, force: boolean, as: Impersonation, signal: AbortSignal): Promise<ObjectResult> {
+async function applyOne({ objects, statusFault }: Cluster, object: KubeObject, force: boolean, as: Impersonation, signal: AbortSignal): Promise<ObjectResult> {
   const ref = `${object.kind}/${object.metadata.name}`;
   try {
     const path = await objects.pathOf(object, as, signal);

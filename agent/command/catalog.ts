@@ -3,9 +3,8 @@
 import type { CommandOutcome, CommandSpec } from "../../shared/api.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
-import type { KubeObjects } from "../kube/objects.ts";
-import { impersonationOf } from "../kube/policy.ts";
 import { runApply } from "./apply.ts";
+import type { Cluster } from "./cluster.ts";
 import { probeJob, runJob } from "./job.ts";
 
 /** What an apply may take (ms) while the API server is away, before it counts as failed. */
@@ -41,19 +40,19 @@ export function parseCommandBody(body: Uint8Array): CommandBody {
   return value;
 }
 
-export function makeCatalog(objects: KubeObjects, clock: Clock): Catalog {
+export function makeCatalog(cluster: Cluster, clock: Clock): Catalog {
   return {
     async run({ commandId, body, signal, onStarted }) {
-      const as = impersonationOf(body.operator, body.tier);
+      const as = cluster.impersonationOf(body.operator, body.tier);
       if (body.spec.kind === "apply") {
         await onStarted();
-        return runApply(objects, body.spec, as, signal);
+        return runApply(cluster, body.spec, as, signal);
       }
-      return runJob(objects, clock, { commandId, spec: body.spec, as, signal, onStarted });
+      return runJob(cluster, clock, { commandId, spec: body.spec, as, signal, onStarted });
     },
     async probe({ commandId, body, signal, onStarted }) {
       if (body.spec.kind !== "job") return "absent";
-      return probeJob(objects, { commandId, spec: body.spec, as: impersonationOf(body.operator, body.tier), signal, onStarted });
+      return probeJob(cluster, { commandId, spec: body.spec, as: cluster.impersonationOf(body.operator, body.tier), signal, onStarted });
     },
     runMsMax: (body) => (body.spec.kind === "job" ? body.spec.timeoutMs + jobGraceMs : applyMs),
   };

@@ -4,8 +4,8 @@ import { createHash } from "node:crypto";
 import type { CommandOutcome, CommandSpec } from "../../shared/api.ts";
 import { pause, type Clock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
-import { statusFault, type KubeObjects } from "../kube/objects.ts";
 import type { Impersonation } from "../kube/policy.ts";
+import type { Cluster } from "./cluster.ts";
 
 export const COMMAND_LABEL = "bowline.dev/command";
 /** Polling (ms) is slowest after a while; a Job's pod takes seconds to start anyway. */
@@ -53,22 +53,23 @@ export function jobObject(run: JobRun): Record<string, unknown> {
 }
 
 /** Starts the Job unless it is there already, waits for its end. Faults of the family unavailable mean: try again. */
-export async function runJob(objects: KubeObjects, clock: Clock, run: JobRun): Promise<CommandOutcome> {
+export async function runJob(cluster: Cluster, clock: Clock, run: JobRun): Promise<CommandOutcome> {
+  const { objects, statusFault } = cluster;
   const collection = `/apis/batch/v1/namespaces/${encodeURIComponent(run.spec.namespace)}/jobs`;
   const name = jobName(run.spec, run.commandId);
   const created = await objects.call({ method: "POST", path: `${collection}?fieldManager=bowline`, as: run.as, body: jobObject(run), signal: run.signal });
-  if (created.status === 409) await requireOurs(objects, `${collection}/${name}`, run);
+  if (created.status === 409) await requireOurs(cluster, `${collection}/${name}`, run);
   else if (created.status !== 201) {
     const fault = statusFault(created, `the Job ${name} was refused`);
     if (fault.family === "unavailable") throw fault;
     return { state: "failed", what: `the Job was refused: ${fault.why}`, code: "COMMAND_FAILED", objects: [{ ref: `Job/${name}`, result: "failed", why: fault.why }] };
   }
   await run.onStarted();
-  return waitForEnd(objects, clock, run, `${collection}/${name}`);
+  return waitForEnd(cluster, clock, run, `${collection}/${name}`);
 }
 
 /** What the cluster knows of this command: its outcome, null while it runs, or "absent". */
-export async function probeJob(objects: KubeObjects, run: JobRun): Promise<CommandOutcome | null | "absent"> {
+export async function probeJob({ objects, statusFault }: Cluster, run: JobRun): Promise<CommandOutcome | null | "absent"> {
   const name = jobName(run.spec, run.commandId);
   const path = `/apis/batch/v1/namespaces/${encodeURIComponent(run.spec.namespace)}/jobs/${name}`;
   const answer = await objects.call({ method: "GET", path, as: run.as, signal: run.signal });
@@ -77,7 +78,7 @@ export async function probeJob(objects: KubeObjects, run: JobRun): Promise<Comma
   return outcomeOf(answer.body as JobBody, name);
 }
 
-async function requireOurs(objects: KubeObjects, path: string, run: JobRun): Promise<void> {
+async function requireOurs({ objects }: Cluster, path: string, run: JobRun): Promise<void> {
   const answer = await objects.call({ method: "GET", path, as: run.as, signal: run.signal });
   if (answer.status !== 200) throw new Fault("API_SERVER_DOWN", { what: "the Job exists and cannot be read", why: `the API server answered ${answer.status}` });
   const wanted = (jobObject(run)["metadata"] as { labels: Record<string, string> }).labels[COMMAND_LABEL];
@@ -86,7 +87,7 @@ async function requireOurs(objects: KubeObjects, path: string, run: JobRun): Pro
   }
 }
 
-async function waitForEnd(objects: KubeObjects, clock: Clock, run: JobRun, path: string): Promise<CommandOutcome> {
+async function waitForEnd({ objects, statusFault }: Cluster, clock: Clock, run: JobRun, path: string): Promise<CommandOutcome> {
   let delayMs: number = pollMs.first;
   for (;;) {
     const answer = await objects.call({ method: "GET", path, as: run.as, signal: run.signal });
