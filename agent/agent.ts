@@ -106,7 +106,7 @@ export class Agent {
       log: this.#log,
       shownMs: () => this.#siteClock.shownMs(),
       clusterFacts: (asked) => clusterFacts(objects, asked),
-      dir,
+      dataDir: dir,
       version: this.#version,
       everyMs: this.#settings.reportEveryMs,
       signal,
