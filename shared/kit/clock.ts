@@ -38,3 +38,17 @@ export function pause(clock: Clock, delayMs: number, signal: AbortSignal): Promi
     signal.addEventListener("abort", abort, { once: true });
   });
 }
+
+export interface Ceiling {
+  /** Aborts with a TimeoutError when the time is over. */
+  readonly signal: AbortSignal;
+  /** What was limited has ended. */
+  clear(): void;
+}
+
+/** A time limit that ends with what it limits: AbortSignal.timeout would keep its timer, and whatever listens to it, to the last second. */
+export function ceiling(clock: Clock, delayMs: number): Ceiling {
+  const abort = new AbortController();
+  const clear = clock.after(delayMs, () => abort.abort(new DOMException(`it did not end within ${delayMs / 1000} s`, "TimeoutError")));
+  return { signal: abort.signal, clear };
+}
