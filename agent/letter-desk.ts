@@ -13,7 +13,7 @@ import { encodeLetter, type Letter } from "../shared/outbox/letter.ts";
 import type { LeaseRoom } from "../shared/outbox/outbox.ts";
 import { parseCommandBody } from "../shared/rules/command-spec.ts";
 import { targetKeys } from "../shared/rules/ordering.ts";
-import { openEnvelope, sealEnvelope } from "../shared/trust/envelope.ts";
+import { kidOf, openEnvelope, sealEnvelope } from "../shared/trust/envelope.ts";
 import { keysOf, ruleFor, type TrustDocument } from "../shared/trust/trust-document.ts";
 import { LinkOrder } from "./link-order.ts";
 import type { SiteClock } from "./site-clock.ts";
@@ -98,9 +98,20 @@ export class LetterDesk {
   }
 
   async #lease(fence: number, room: LeaseRoom): Promise<RenderedLetter[]> {
+    const { store, siteClock, siteId, signKey, standing } = this.#options;
+    const signer = { siteId, epoch: standing()?.epoch ?? 1, kid: kidOf(signKey.publicKey) };
+    for (;;) {
+      const leased = await store.call("leaseOwn", { ...room, ...signer, fence, nowMs: siteClock.shownMs() });
+      const letters = await this.#renderAll(leased, fence);
+      // None of them could be made: there may be others behind them, and nobody else would look.
+      if (letters.length > 0 || leased.length === 0) return letters;
+    }
+  }
+
+  async #renderAll(leased: readonly LeasedOwn[], fence: number): Promise<RenderedLetter[]> {
     const { store, siteClock, log } = this.#options;
     const letters: RenderedLetter[] = [];
-    for (const letter of await store.call("leaseOwn", { ...room, fence, nowMs: siteClock.shownMs() })) {
+    for (const letter of leased) {
       try {
         letters.push(this.#render(letter));
       } catch (error) {
@@ -128,12 +139,9 @@ export class LetterDesk {
   }
 
   #render(letter: LeasedOwn): RenderedLetter {
-    const { siteId, signKey, siteClock } = this.#options;
     const body = letter.body ?? new Uint8Array(0);
     if (letter.sum !== null && createHash("sha256").update(body).digest("hex") !== letter.sum) throw new Fault("STORE_CORRUPT", { what: "the letter was damaged on this site's disk", why: "its octets are not those that were written" });
-    const typ = letter.kind === "report" || letter.kind === "event" ? "report" : "result";
-    const epoch = this.#options.standing()?.epoch ?? 1;
-    const envelope = sealEnvelope({ typ, aud: siteId, epoch, seq: letter.seq, prev: "", cid: letter.id, iat: siteClock.shownMs(), nbf: 0, exp: 0, cls: "read" }, body, [signKey]);
+    const envelope = sealEnvelope(letter.parts, body, [this.#options.signKey]);
     return { id: letter.id, lane: letter.lane, bytes: encodeLetter({ id: letter.id, lane: letter.lane, kind: letter.kind, order: letter.ord }, envelope) };
   }
 
@@ -194,6 +202,7 @@ export class LetterDesk {
       deadlineMs: header.exp,
       kid: header.kid,
       seq: header.seq,
+      floor: header.floor,
       nowMs: siteClock.shownMs(),
     };
   }

@@ -1,4 +1,5 @@
 // The agent's desk over a real store: which fault gets which status, order inside a key across one message, and that no letter holds back the others.
+import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -13,7 +14,7 @@ import { ManualClock } from "../shared/kit/manual-clock.ts";
 import { openStoreInline } from "../shared/kit/store.ts";
 import type { CourierSide } from "../shared/outbox/courier.ts";
 import { parseLetterOctets, type Letter } from "../shared/outbox/letter.ts";
-import { openEnvelope, sealEnvelope, type HeaderParts } from "../shared/trust/envelope.ts";
+import { openEnvelope, sealEnvelope, type HeaderParts, type Opened } from "../shared/trust/envelope.ts";
 import { firstTrustDocument } from "../shared/trust/trust-document.ts";
 import { makeTempDir } from "./kit/temp-dir.ts";
 
@@ -135,12 +136,8 @@ test("two that came in one message: the second is not stored when there is no ro
 });
 
 describe("a lease", () => {
-  const bodies = (letters: readonly { bytes: Uint8Array }[]): Record<string, unknown>[] =>
-    letters.map(({ bytes }) => {
-      const { envelope } = parseLetterOctets(bytes);
-      const { body } = openEnvelope(envelope, { keysById: () => siteKey.publicKey, rule: () => ({ keys: [siteKey.publicKey], threshold: 1 }), audience: null, time: null, isSeen: () => false });
-      return JSON.parse(body.toString("utf8")) as Record<string, unknown>;
-    });
+  const opened = (bytes: Uint8Array): Opened => openEnvelope(parseLetterOctets(bytes).envelope, { keysById: () => siteKey.publicKey, rule: () => ({ keys: [siteKey.publicKey], threshold: 1 }), audience: null, time: null, isSeen: () => false });
+  const bodies = (letters: readonly { bytes: Uint8Array }[]): Record<string, unknown>[] => letters.map(({ bytes }) => JSON.parse(opened(bytes).body.toString("utf8")) as Record<string, unknown>);
 
   async function endCommand(id: string): Promise<void> {
     await side.intake(letter(id, { body: { ...asked, spec: { ...asked.spec, name: id } } }));
@@ -186,5 +183,18 @@ describe("a lease", () => {
     clock.advance(30_000);
     expect(pokes).toBe(1);
     expect((await side.lease(room)).map(({ id }) => id)).toEqual(["e-0", "e-1", "e-2", "e-3", "e-5"]);
+  });
+
+  test("names in each header the hash of the one before, over leases and restarts", async () => {
+    for (const id of ["a", "b", "c"]) await inner.call("postEvent", { id, atMs: nowMs, event: "e", what: "w" });
+    let before = "";
+    for (let round = 0; round < 3; round += 1) {
+      const [made] = await side.lease({ ...room, letters: 1 });
+      const { header, headerBytes } = opened(made!.bytes);
+      expect(header.prev).toBe(before);
+      before = createHash("sha256").update(headerBytes).digest("hex");
+      await inner.close();
+      inner = openStoreInline<agentModule.AgentOperations>({ file: join(dir, "agent.db"), module: agentModule });
+    }
   });
 });

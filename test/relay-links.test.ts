@@ -154,11 +154,11 @@ describe("what left and what came", () => {
     const { fence } = await relay.link();
     await relay.submit("a");
     await relay.submit("b");
-    const seqs = (await relay.lease(fence)).map(({ seq }) => seq);
+    const seqs = (await relay.lease(fence)).map(({ parts }) => parts.seq);
     expect(seqs).toEqual([relay.nowMs, relay.nowMs + 1]);
     await relay.rows("UPDATE sites SET next_seq = 1"); // yesterday's copy, or an empty one with the same key
     relay.nowMs += 1_000;
     await relay.submit("c");
-    expect((await relay.lease(fence))[0]!.seq).toBeGreaterThan(seqs[1]!);
+    expect((await relay.lease(fence))[0]!.parts.seq).toBeGreaterThan(seqs[1]!);
   });
 });

@@ -119,12 +119,12 @@ async function ask(id: string, spec: CommandSpec, rest: { readonly deadlineMs?: 
   order += 1;
   const body = Buffer.from(JSON.stringify({ operator: "ann", tier: "admin", spec }));
   const bodyHash = createHash("sha256").update(body).digest("hex");
-  await store.call("storeCommand", { id, relayEpoch: 1, ord: order, after: null, lane: "deploy", kind: spec.kind, cls: rest.cls ?? "write", header: "{}", body, bodyHash, keys: targetKeys(spec), nbfMs: 0, deadlineMs: rest.deadlineMs ?? clock.wallMs() + 7 * dayMs, kid: "k", seq: order, nowMs: clock.wallMs() });
+  await store.call("storeCommand", { id, relayEpoch: 1, ord: order, after: null, lane: "deploy", kind: spec.kind, cls: rest.cls ?? "write", header: "{}", body, bodyHash, keys: targetKeys(spec), nbfMs: 0, deadlineMs: rest.deadlineMs ?? clock.wallMs() + 7 * dayMs, kid: "k", seq: order, floor: 0, nowMs: clock.wallMs() });
 }
 
 /** Results that are on their way to the relay, by command. */
 async function outcomes(): Promise<Record<string, string>> {
-  const leased = await store.call("leaseOwn", { letters: 128, octets: 8_388_608, octetsMax: 8_388_608, fence: 1, nowMs: clock.wallMs() });
+  const leased = await store.call("leaseOwn", { letters: 128, octets: 8_388_608, octetsMax: 8_388_608, fence: 1, nowMs: clock.wallMs(), siteId: "s_x", epoch: 1, kid: "00" });
   for (const letter of leased) {
     if (letter.kind !== "result") continue;
     const { command, outcome } = JSON.parse(Buffer.from(letter.body!).toString("utf8")) as { command: string; outcome: CommandOutcome };

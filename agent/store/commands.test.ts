@@ -51,6 +51,7 @@ function put(id: string, rest: Partial<NewStored> = {}): Promise<string> {
     deadlineMs: 100_000,
     kid: "k",
     seq: order,
+    floor: 0,
     nowMs: 1_000,
     ...rest,
   });
@@ -60,7 +61,7 @@ const claim = async (nowMs = 2_000, errorMs = 0): Promise<string | null> => (awa
 const succeeded: CommandOutcome = { state: "succeeded", what: "done", code: null, objects: [] };
 const settle = (id: string, outcome = succeeded): Promise<void> => store.call("settleCommand", { id, outcome, startedMs: 2_000, nowMs: 3_000 });
 const lease = (fence = 1): ReturnType<typeof leaseAll> => leaseAll(fence);
-const leaseAll = (fence: number) => store.call("leaseOwn", { letters: 100, octets: 1_048_576, octetsMax: 8_388_608, fence, nowMs: 5_000 });
+const leaseAll = (fence: number, nowMs = 5_000) => store.call("leaseOwn", { letters: 100, octets: 1_048_576, octetsMax: 8_388_608, fence, nowMs, siteId: "s_x", epoch: 1, kid: "00" });
 const bodyOf = (letter: { body: Uint8Array | null }): Record<string, unknown> => JSON.parse(Buffer.from(letter.body!).toString("utf8")) as Record<string, unknown>;
 
 describe("a command may start", () => {
@@ -139,7 +140,7 @@ describe("a result that the relay refuses", () => {
     const refuse = (id: string) => store.call("ownRefused", { id, fence: 1, nowMs: 5_000 });
     expect([await refuse("result-a"), await refuse("claim-a"), await refuse("outcome-a")]).toEqual(["kept", "dropped", "dropped"]);
     expect(await lease(1)).toEqual([]);
-    const later = await store.call("leaseOwn", { letters: 100, octets: 1_048_576, octetsMax: 8_388_608, fence: 2, nowMs: 5_000 + 3_600_000 });
+    const later = await leaseAll(2, 5_000 + 3_600_000);
     expect(later.map(({ id }) => id)).toEqual(["result-a"]);
     expect(await store.call("ownCounts", null)).toMatchObject({ waiting: 1, refused: 1 });
   });
@@ -214,5 +215,16 @@ describe("a restart", () => {
     expect(await restarts()).toBe(1);
     expect(await restarts()).toBe(2); // the mark was spent by the start before
     expect((await store.call("reclaimCommands", null))[0]).toMatchObject({ attempts: 5, uncleanRestarts: 3 });
+  });
+});
+
+describe("a signer's numbers", () => {
+  test("are taken once, in any order, and those that the signer says it never sends again are forgotten and refused", async () => {
+    const taken = async (seq: number, floor = 0): Promise<string> => put(`c-${seq}`, { seq, floor }).then(() => "taken", (error: { code: string }) => error.code);
+    expect([await taken(10), await taken(7), await taken(12, 6), await taken(9)]).toEqual(["taken", "taken", "taken", "taken"]);
+    expect(await store.call("rows", { sql: "SELECT seq FROM seen ORDER BY seq" })).toEqual([7, 9, 10, 12].map((seq) => ({ seq })));
+    expect(await taken(20, 9)).toBe("taken");
+    expect(await store.call("rows", { sql: "SELECT seq FROM seen ORDER BY seq" })).toEqual([10, 12, 20].map((seq) => ({ seq })));
+    expect([await taken(8), await taken(11), await taken(21, 3), await taken(6)]).toEqual(["ENVELOPE_REPLAYED", "taken", "taken", "ENVELOPE_REPLAYED"]);
   });
 });

@@ -28,6 +28,7 @@ export interface NewStored {
   readonly deadlineMs: number;
   readonly kid: string;
   readonly seq: number;
+  readonly floor: number;
   readonly nowMs: number;
 }
 
@@ -44,7 +45,7 @@ export function* storeCommand(command: NewStored): Operation<"stored" | "known">
   }
   const room = yield* queryOne<{ n: number; octets: number | null }>("SELECT COUNT(*) AS n, SUM(LENGTH(body)) AS octets FROM commands WHERE state IN ('ready', 'claimed')");
   if (Number(room?.n ?? 0) >= openMax || Number(room?.octets ?? 0) + command.body.length > openOctetsMax) throw new Fault("QUEUE_FULL", { what: "this site holds as many commands as it may" });
-  if (yield* takeSeq(command.kid, command.seq, command.deadlineMs)) throw new Fault("ENVELOPE_REPLAYED", { what: `the envelope of ${command.id} was taken before` });
+  if (yield* takeSeq({ ...command, exp: command.deadlineMs })) throw new Fault("ENVELOPE_REPLAYED", { what: `the envelope of ${command.id} was taken before` });
   yield* query(
     "INSERT INTO commands (id, relay_epoch, ord, after_id, lane, kind, cls, header, body, body_hash, state, nbf_ms, deadline_ms, stored_ms, attempts, unclean_restarts, has_effect) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'ready', ?, ?, ?, 0, 0, 0)",
     command.id,

@@ -11,7 +11,7 @@ export function* draw(args: { readonly name: CounterName }): Operation<number> {
   return Number(row.value);
 }
 
-export type FactName = "agentEpoch" | "relay" | "joining" | "site" | "name" | "statement" | "relayEpoch" | "clock" | "boot" | "cleanStop";
+export type FactName = "agentEpoch" | "relay" | "joining" | "site" | "name" | "statement" | "relayEpoch" | "clock" | "boot" | "cleanStop" | "prevHash";
 
 export function* putFacts(args: { readonly facts: Readonly<Partial<Record<FactName, string>>>; readonly drop?: readonly FactName[] }): Operation<void> {
   for (const [name, value] of Object.entries(args.facts)) yield* query("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value);
@@ -36,12 +36,22 @@ export function* putTrust(args: { readonly documents: readonly { readonly versio
 /** Numbers kept per signer; above it the lowest become the floor. A signer has at most some thousand commands open at one site. */
 const seenMax = 20_000;
 
-/** True when this signer's number was taken before. Otherwise it is taken now, in the caller's transaction. */
-export function* takeSeq(kid: string, seq: number, exp: number): Operation<boolean> {
-  const floor = yield* queryOne<{ floor: number }>("SELECT floor FROM floors WHERE kid = ?", kid);
-  if (floor !== null && seq <= Number(floor.floor)) return true;
+export interface TakenNumber {
+  readonly kid: string;
+  readonly seq: number;
+  /** What the signer said of the numbers below. */
+  readonly floor: number;
+  readonly exp: number;
+}
+
+/** True when this signer's number was taken before. Otherwise it is taken now, in the caller's transaction, and what the signer never sends again is forgotten. */
+export function* takeSeq({ kid, seq, floor: said, exp }: TakenNumber): Operation<boolean> {
+  const row = yield* queryOne<{ floor: number }>("SELECT floor FROM floors WHERE kid = ?", kid);
+  const floor = Number(row?.floor ?? 0);
+  if (seq <= floor) return true;
   const taken = yield* query("INSERT INTO seen (kid, seq, exp) VALUES (?, ?, ?) ON CONFLICT (kid, seq) DO NOTHING RETURNING seq", kid, seq, exp);
   if (taken.length === 0) return true;
+  if (said > floor) yield* setFloor(kid, said);
   const count = yield* queryOne<{ n: number }>("SELECT COUNT(*) AS n FROM seen WHERE kid = ?", kid);
   if (Number(count?.n ?? 0) > seenMax) yield* raiseFloor(kid);
   return false;
@@ -50,7 +60,10 @@ export function* takeSeq(kid: string, seq: number, exp: number): Operation<boole
 /** The floor rises over everything that has expired: it would be refused by its time anyway. */
 function* raiseFloor(kid: string): Operation<void> {
   const row = yield* queryOne<{ seq: number }>("SELECT seq FROM seen WHERE kid = ? ORDER BY seq LIMIT 1 OFFSET ?", kid, seenMax / 2);
-  if (row === null) return;
-  yield* query("INSERT INTO floors (kid, floor) VALUES (?, ?) ON CONFLICT (kid) DO UPDATE SET floor = excluded.floor", kid, row.seq);
-  yield* query("DELETE FROM seen WHERE kid = ? AND seq <= ?", kid, row.seq);
+  if (row !== null) yield* setFloor(kid, Number(row.seq));
+}
+
+function* setFloor(kid: string, floor: number): Operation<void> {
+  yield* query("INSERT INTO floors (kid, floor) VALUES (?, ?) ON CONFLICT (kid) DO UPDATE SET floor = excluded.floor", kid, floor);
+  yield* query("DELETE FROM seen WHERE kid = ? AND seq <= ?", kid, floor);
 }

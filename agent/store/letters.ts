@@ -7,7 +7,8 @@ import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { inDoubtLetters, isInDoubt, isUnderWay, leaseLetters, outboxCounts, putLetter, removeLetter, returnLetter, type LeaseArgs, type LeasedLetter, type OutboxCounts } from "../../shared/outbox/outbox.ts";
 import type { LetterKind } from "../../shared/outbox/letter.ts";
 import { boundedOutcome, cut } from "../../shared/rules/outcome.ts";
-import { draw } from "./identity.ts";
+import { headerBytes, type HeaderParts } from "../../shared/trust/envelope.ts";
+import { draw, putFacts } from "./identity.ts";
 import { commandReported } from "./tombstones.ts";
 
 /** Events that wait; at one every few seconds, hours of a flapping link. */
@@ -55,12 +56,28 @@ function* leaveGap(excess: number, nowMs: number): Operation<void> {
 }
 
 export interface LeasedOwn extends LeasedLetter {
-  readonly seq: number;
+  /** What is signed, with our next number and the hash of our header before. */
+  readonly parts: HeaderParts;
 }
 
-export function* leaseOwn(args: Omit<LeaseArgs, "site">): Operation<LeasedOwn[]> {
+export interface OwnLease extends Omit<LeaseArgs, "site"> {
+  readonly siteId: string;
+  readonly epoch: number;
+  /** Hex id of the site's key. */
+  readonly kid: string;
+}
+
+export function* leaseOwn(args: OwnLease): Operation<LeasedOwn[]> {
   const leased: LeasedOwn[] = [];
-  for (const letter of yield* leaseLetters({ site: SELF, ...args })) leased.push({ ...letter, seq: yield* draw({ name: "seq" }) });
+  let prev = (yield* queryOne<{ value: string }>("SELECT value FROM facts WHERE name = 'prevHash'"))?.value ?? "";
+  for (const letter of yield* leaseLetters({ ...args, site: SELF })) {
+    const typ = letter.kind === "report" || letter.kind === "event" ? "report" : "result";
+    const parts: HeaderParts = { typ, aud: args.siteId, epoch: args.epoch, seq: yield* draw({ name: "seq" }), prev, cid: letter.id, iat: args.nowMs, nbf: 0, exp: 0, cls: "read" };
+    const body = letter.body ?? new Uint8Array(0);
+    prev = createHash("sha256").update(headerBytes(parts, args.kid, { len: body.length, sha256: letter.sum ?? sumOf(body) })).digest("hex");
+    leased.push({ ...letter, parts });
+  }
+  if (leased.length > 0) yield* putFacts({ facts: { prevHash: prev } });
   return leased;
 }
 

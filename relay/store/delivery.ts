@@ -1,11 +1,14 @@
 // The relay's end of the couriers, as store operations: letters are leased (offered, durable) before they leave and only for the site's newest link, settled by
 // receipts of the link they left on, or by what the agent says it holds; letters from sites are taken once. delivery.md sections 2 to 4.
 import { crashPoint } from "../../shared/kit/crash.ts";
+import { sha256 } from "../../shared/kit/keys.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import type { CommandOutcome } from "../../shared/api.ts";
 import { isInDoubt, isUnderWay, leaseLetters, removeLetter, type LeaseArgs } from "../../shared/outbox/outbox.ts";
+import { findCommandKind } from "../../shared/rules/command-kinds.ts";
 import { nextRelayState, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
+import { headerBytes, type HeaderParts } from "../../shared/trust/envelope.ts";
 import { blockCommand, commandClaimed, commandNotHeld, commandRefused, commandResult, commandStored, endHere, release } from "./command-steps.ts";
 import { putEvent } from "./events.ts";
 import { hinderingPredecessor, openPredecessor } from "./targets.ts";
@@ -16,13 +19,8 @@ export interface LeasedCommand {
   readonly lane: LaneName;
   /** Command that must be settled at the site first, or null. */
   readonly after: string | null;
-  /** This signer's number for the site. */
-  readonly seq: number;
-  readonly epoch: number;
-  readonly kind: string;
-  readonly operator: string;
-  readonly deadlineMs: number;
-  readonly askedMs: number;
+  /** What is signed, with this signer's number and the hash of its header before. */
+  readonly parts: HeaderParts;
   readonly body: Uint8Array;
 }
 
@@ -32,14 +30,20 @@ interface Candidate {
   lane: LaneName;
   kind: string;
   state: RelayState;
-  operator: string;
+  nbf_ms: number;
   deadline_ms: number;
   asked_ms: number;
   body: Uint8Array;
+  body_hash: string;
 }
 
-/** Takes what the site may be sent now, each with its signer's number drawn in this transaction. Nothing for a link that is not the site's newest. */
-export function* leaseCommands(args: LeaseArgs): Operation<LeasedCommand[]> {
+export interface CommandLease extends LeaseArgs {
+  /** Hex id of the key that signs. */
+  readonly kid: string;
+}
+
+/** Takes what the site may be sent now, each with its header drawn up in this transaction. Nothing for a link that is not the site's newest. */
+export function* leaseCommands(args: CommandLease): Operation<LeasedCommand[]> {
   const leased: LeasedCommand[] = [];
   const owner = yield* queryOne<{ fence: number }>("SELECT fence FROM sites WHERE id = ? AND state = 'active'", args.site);
   if (owner === null || Number(owner.fence) !== args.fence) return leased;
@@ -54,9 +58,9 @@ export function* leaseCommands(args: LeaseArgs): Operation<LeasedCommand[]> {
   }
 }
 
-function* leaseOne(args: LeaseArgs, id: string): Operation<LeasedCommand | null> {
+function* leaseOne(args: CommandLease, id: string): Operation<LeasedCommand | null> {
   const { site, nowMs } = args;
-  const command = yield* queryOne<Candidate>("SELECT id, ord, lane, kind, state, operator, deadline_ms, asked_ms, body FROM commands WHERE id = ?", id);
+  const command = yield* queryOne<Candidate>("SELECT id, ord, lane, kind, state, nbf_ms, deadline_ms, asked_ms, body, body_hash FROM commands WHERE id = ?", id);
   if (command === null || command.state !== "queued") {
     yield* removeLetter(id);
     return null;
@@ -72,16 +76,26 @@ function* leaseOne(args: LeaseArgs, id: string): Operation<LeasedCommand | null>
     return null;
   }
   const after = yield* openPredecessor(id, ord);
-  const { seq, epoch } = yield* drawSeq(site, nowMs);
-  yield* query("UPDATE commands SET state = ?, offered_ms = ?, seq = ? WHERE id = ?", nextRelayState(command.state, "offer"), nowMs, seq, id);
+  const parts = yield* drawHeader(args, command);
+  yield* query("UPDATE commands SET state = ?, offered_ms = ?, seq = ? WHERE id = ?", nextRelayState(command.state, "offer"), nowMs, parts.seq, id);
   yield* release({ site, id }, nowMs);
-  return { id, ord, lane: command.lane, after, seq, epoch, kind: command.kind, operator: command.operator, deadlineMs: Number(command.deadline_ms), askedMs: Number(command.asked_ms), body: command.body };
+  return { id, ord, lane: command.lane, after, parts, body: command.body };
 }
 
-/** Never less than the time: a relay that was restored from yesterday's copy draws no number again that it used since. */
-function* drawSeq(site: string, nowMs: number): Operation<{ seq: number; epoch: number }> {
-  const drawn = yield* queryOne<{ seq: number; epoch: number }>("UPDATE sites SET next_seq = CASE WHEN next_seq < ? THEN ? ELSE next_seq END + 1 WHERE id = ? RETURNING next_seq - 1 AS seq, epoch", nowMs, nowMs, site);
-  return { seq: Number(drawn!.seq), epoch: Number(drawn!.epoch) };
+/**
+ * The next header of this signer for the site. Its number is never less than the time: a relay that was restored from yesterday's copy draws none again that it
+ * used since. Below the numbers that are under way nothing comes any more. The hash of the header before is evidence of a hole, never a condition.
+ */
+function* drawHeader({ site, nowMs, kid }: CommandLease, command: Candidate): Operation<HeaderParts> {
+  const underWay = yield* queryOne<{ seq: number | null }>("SELECT MIN(seq) AS seq FROM commands WHERE site = ? AND state = 'offered'", site);
+  const drawn = (yield* queryOne<{ seq: number; epoch: number; prev_hash: string }>("UPDATE sites SET next_seq = CASE WHEN next_seq < ? THEN ? ELSE next_seq END + 1 WHERE id = ? RETURNING next_seq - 1 AS seq, epoch, prev_hash", nowMs, nowMs, site))!;
+  const seq = Number(drawn.seq);
+  const least = underWay === null || underWay.seq === null ? seq : Math.min(seq, Number(underWay.seq));
+  const cls = findCommandKind(command.kind)?.cls ?? "admin"; // unknown: by the class that asks most
+  const parts: HeaderParts = { typ: "command", aud: site, epoch: Number(drawn.epoch), seq, floor: least - 1, prev: drawn.prev_hash, cid: command.id, iat: Number(command.asked_ms), nbf: Number(command.nbf_ms), exp: Number(command.deadline_ms), cls };
+  const header = headerBytes(parts, kid, { len: command.body.length, sha256: command.body_hash });
+  yield* query("UPDATE sites SET prev_hash = ? WHERE id = ?", sha256(header).toString("hex"), site);
+  return parts;
 }
 
 export interface SettledLetter {

@@ -94,7 +94,7 @@ export class RelayBench {
   }
 
   lease(fence: number, letters = 32): Promise<LeasedCommand[]> {
-    return this.store.call("leaseCommands", { site: this.site, fence, letters, octets: 1_048_576, octetsMax: 8_388_608, nowMs: this.nowMs });
+    return this.store.call("leaseCommands", { site: this.site, fence, letters, octets: 1_048_576, octetsMax: 8_388_608, kid: "00".repeat(16), nowMs: this.nowMs });
   }
 
   async leased(fence: number, letters = 32): Promise<string[]> {
