@@ -166,6 +166,7 @@ export class Agent {
       const begunMs = this.#clock.monoMs();
       const shaken = await agentHandshake(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello });
       await this.#learn(shaken, this.#clock.monoMs() - begunMs);
+      if (shaken.welcome.trustMore === true && shaken.welcome.trust.length > 0) return (socket.close(), null); // the rest of the chain comes with the next dial
       if (shaken.welcome.state === "waiting") return await this.#waitForApproval(socket);
       return await this.#serve(socket, shaken, hello.inDoubt);
     } catch (error) {

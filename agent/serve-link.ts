@@ -55,11 +55,8 @@ export async function serveLink(options: ServeOptions, socket: FrameSocket, shak
   link.letters = courier;
   link.onStream = options.onStream;
   await store.call("settleOwnDoubts", { inDoubt: ownInDoubt, held: welcome.held });
-  if (welcome.inDoubt.length > 0) {
-    // Read after every older link's intake has settled: the desk waits for what is still being committed.
-    const held = await desk.held(welcome.inDoubt);
-    link.mux.held(Buffer.from(JSON.stringify(held)));
-  }
+  // Always said, for the relay sends no letter before it; read after every older link's intake has settled: the desk waits for what is still being committed.
+  link.mux.held(Buffer.from(JSON.stringify({ held: await desk.held(welcome.inDoubt) })));
   link.start();
   courier.open();
   void link.ended.then((end) => log.info({ code: end.fault.code, why: end.fault.why, saidBy: end.saidBy }, "link ended"));

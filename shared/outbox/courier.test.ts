@@ -191,6 +191,18 @@ describe("a letter that comes", () => {
     expect(receipts).toEqual([[1, "malformed"]]);
   });
 
+  test("of a kind that is unknown here is unsupported, and reaches no store", async () => {
+    const taken: string[] = [];
+    intake = async (whole) => {
+      taken.push(whole.head.id);
+      return "committed";
+    };
+    const future = encodeLetter({ id: "x", lane: "deploy", kind: "stack" as "command" }, new Uint8Array(10));
+    courier.onLetterChunk(1, 0, future.length, future);
+    await turn();
+    expect([taken, receipts]).toEqual([[], [[1, "unsupported"]]]);
+  });
+
   test("that our own store cannot take is refused for storage, whatever the store's error is called", async () => {
     for (const [index, code] of (["STORE_CORRUPT", "STORE_FAILED", "BUG", "STATE_REFUSED"] as const).entries()) {
       intake = async () => {

@@ -199,7 +199,7 @@ export class Courier {
     } catch (error) {
       const fault = asFault(error);
       this.#log.warn({ code: fault.code, why: fault.why }, "a letter was refused");
-      return "malformed";
+      return fault.code === "LETTER_UNSUPPORTED" ? "unsupported" : "malformed";
     }
     try {
       return await this.#side.intake(letter);
