@@ -99,7 +99,7 @@ export class Agent {
     const objects = new KubeObjects(access, pool, this.#clock);
     const onLetter = (): void => this.#courier?.poke();
     this.#runner = new Runner({ store, catalog: makeCatalog({ objects, impersonationOf, statusFault }, this.#clock), clock: this.#clock, log: this.#log, time: this.#siteClock, signal, onLetter });
-    this.#desk = new LetterDesk({ store, clock: this.#clock, siteClock: this.#siteClock, log: this.#log, siteId, signKey: keys.sign, standing: () => this.#standing.approved, onCommand: () => this.#runner.poke() });
+    this.#desk = new LetterDesk({ store, clock: this.#clock, siteClock: this.#siteClock, log: this.#log, siteId, signKey: keys.sign, standing: () => this.#standing.approved, onCommand: () => this.#runner.poke(), onCancel: (id) => this.#runner.cancel(id) });
     this.#reporter = new Reporter({
       store,
       clock: this.#clock,

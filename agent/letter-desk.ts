@@ -2,7 +2,6 @@
 // before its receipt. Refuses by the status that delivery.md section 3 gives each reason: only what is named here is the peer's fault and final, everything else
 // is this site's own and passes. One desk for all links of the process.
 import { createHash } from "node:crypto";
-import type { CommandBody } from "../shared/api.ts";
 import type { Clock } from "../shared/kit/clock.ts";
 import { crashPoint } from "../shared/kit/crash.ts";
 import { asFault, Fault, type FaultCode } from "../shared/kit/errors.ts";
@@ -11,13 +10,13 @@ import type { Logger } from "../shared/kit/log.ts";
 import type { CourierSide, RenderedLetter, SettleStatus } from "../shared/outbox/courier.ts";
 import { encodeLetter, type Letter } from "../shared/outbox/letter.ts";
 import type { LeaseRoom } from "../shared/outbox/outbox.ts";
-import { parseCommandBody } from "../shared/rules/command-spec.ts";
+import { parseCommandBody, requireText } from "../shared/rules/command-spec.ts";
 import { targetKeys } from "../shared/rules/ordering.ts";
-import { kidOf, openEnvelope, sealEnvelope } from "../shared/trust/envelope.ts";
+import { kidOf, openEnvelope, sealEnvelope, type Opened } from "../shared/trust/envelope.ts";
 import { keysOf, ruleFor, type TrustDocument } from "../shared/trust/trust-document.ts";
 import { LinkOrder } from "./link-order.ts";
 import type { SiteClock } from "./site-clock.ts";
-import type { NewStored } from "./store/commands.ts";
+import { CANCEL, type NewCancel, type NewStored } from "./store/commands.ts";
 import type { LeasedOwn } from "./store/letters.ts";
 import type { AgentStore } from "./store/store.ts";
 
@@ -43,6 +42,8 @@ export interface DeskOptions {
   readonly standing: () => Standing | null;
   /** A command was stored. */
   readonly onCommand: () => void;
+  /** A command that runs was cancelled. */
+  readonly onCancel: (id: string) => void;
 }
 
 /** The link a desk's side works on. */
@@ -71,7 +72,8 @@ const STATUS_OF: Readonly<Partial<Record<FaultCode, SettleStatus>>> = {
 
 export class LetterDesk {
   readonly #options: DeskOptions;
-  readonly #committing = new Set<Promise<unknown>>();
+  /** Letters that are being judged and committed, of every link so far. */
+  readonly #judging = new Set<Promise<SettleStatus>>();
 
   constructor(options: DeskOptions) {
     this.#options = options;
@@ -93,7 +95,15 @@ export class LetterDesk {
         }
         await this.#settle(link.fence, id, status);
       },
-      intake: (letter) => order.judge(letter.head, () => this.#judge(letter, link.relayEpoch)),
+      intake: async (letter) => {
+        const verdict = order.judge(letter.head, () => this.#judge(letter, link.relayEpoch));
+        this.#judging.add(verdict);
+        try {
+          return await verdict;
+        } finally {
+          this.#judging.delete(verdict);
+        }
+      },
     };
   }
 
@@ -146,17 +156,14 @@ export class LetterDesk {
   }
 
   async #judge(letter: Letter, relayEpoch: number): Promise<SettleStatus> {
-    const { store, log, onCommand } = this.#options;
+    const { store, log, onCommand, onCancel } = this.#options;
     try {
-      const command = this.#open(letter, relayEpoch);
+      const opened = this.#open(letter);
       crashPoint("letter-before-insert");
-      const commit = store.call("storeCommand", command);
-      this.#committing.add(commit);
-      try {
-        await commit;
-      } finally {
-        this.#committing.delete(commit);
-      }
+      if (opened.header.typ === "cancel") {
+        const cancel = this.#cancelOf(opened);
+        if ((await store.call("cancelCommand", cancel)) === "claimed") onCancel(cancel.id);
+      } else await store.call("storeCommand", this.#commandOf(letter, opened, relayEpoch));
       crashPoint("committed-before-receipt");
       onCommand();
       return "committed";
@@ -167,7 +174,8 @@ export class LetterDesk {
     }
   }
 
-  #open(letter: Letter, relayEpoch: number): NewStored {
+  /** Verified, and of a form that this site knows; nothing of its body is read yet. */
+  #open(letter: Letter): Opened {
     const { siteId, siteClock } = this.#options;
     const standing = this.#options.standing();
     if (standing === null) throw new Fault("TRUST_REFUSED", { what: "this site is not approved yet" });
@@ -175,17 +183,27 @@ export class LetterDesk {
     const now = siteClock.estimate();
     if (now !== null && now.nowMs - now.errorMs > document.expires) throw new Fault("TRUST_REFUSED", { what: "the trust document has expired", why: `it was good until ${new Date(document.expires).toISOString()}` });
     const keys = keysOf(document);
-    const { header, headerBytes, body } = openEnvelope(letter.envelope, {
+    const opened = openEnvelope(letter.envelope, {
       keysById: (kid) => keys.get(kid) ?? null,
       rule: (asked) => ruleFor(document, asked),
       audience: { site: siteId, epoch },
       time: null, // a command whose time is over is stored and expires here, so that its end is reported
       isSeen: () => false, // judged in the transaction that stores it
     });
-    if (header.typ !== "command") throw new Fault("COMMAND_INVALID", { what: `a ${header.typ} is not taken yet` });
-    if (header.cid !== letter.head.id) throw new Fault("ENVELOPE_MALFORMED", { what: "a letter's head and envelope name different commands" });
-    if (header.exp === 0) throw new Fault("COMMAND_INVALID", { what: "a command without a deadline" });
-    const asked = bodyOf(body, header.cls);
+    const { typ, cid, exp } = opened.header;
+    if (typ !== "command" && typ !== "cancel") throw new Fault("COMMAND_INVALID", { what: `a ${typ} is not taken yet` });
+    if (letter.head.kind !== typ || letter.head.id !== (typ === "cancel" ? `${CANCEL}${cid}` : cid)) throw new Fault("ENVELOPE_MALFORMED", { what: "a letter's head and envelope name different things" });
+    if (exp === 0) throw new Fault("COMMAND_INVALID", { what: `a ${typ} without a deadline` });
+    return opened;
+  }
+
+  #cancelOf({ header, body }: Opened): NewCancel {
+    const { operator } = jsonOf(body) as { operator?: unknown };
+    return { id: header.cid, cls: header.cls, operator: requireText(operator, "operator", 128), deadlineMs: header.exp, kid: header.kid, seq: header.seq, floor: header.floor, nowMs: this.#options.siteClock.shownMs() };
+  }
+
+  #commandOf(letter: Letter, { header, headerBytes, body }: Opened, relayEpoch: number): NewStored {
+    const asked = parseCommandBody(jsonOf(body), header.cls);
     return {
       id: header.cid,
       relayEpoch,
@@ -203,23 +221,23 @@ export class LetterDesk {
       kid: header.kid,
       seq: header.seq,
       floor: header.floor,
-      nowMs: siteClock.shownMs(),
+      nowMs: this.#options.siteClock.shownMs(),
     };
   }
 
   /** Which of the relay's letters in doubt are here, after what is still being committed has settled. */
   async held(ids: readonly string[]): Promise<string[]> {
-    await Promise.allSettled(this.#committing);
+    await Promise.allSettled(this.#judging);
     return this.#options.store.call("heldCommands", { ids });
   }
 }
 
-function bodyOf(body: Uint8Array, cls: string): CommandBody {
-  let value: unknown;
+function jsonOf(body: Uint8Array): object {
   try {
-    value = JSON.parse(Buffer.from(body).toString("utf8"));
+    const value = JSON.parse(Buffer.from(body).toString("utf8")) as unknown;
+    if (typeof value === "object" && value !== null) return value;
   } catch {
-    throw new Fault("ENVELOPE_MALFORMED", { what: "a command's body is not JSON" });
+    // said below
   }
-  return parseCommandBody(value, cls);
+  throw new Fault("ENVELOPE_MALFORMED", { what: "a body is not a JSON object" });
 }

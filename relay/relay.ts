@@ -196,6 +196,7 @@ class Relay {
         return approved;
       },
       end: (site, to, operator) => this.#endSite(site, to, operator),
+      poke: (id) => this.#roster.find(id)?.poke(),
       submit: async (request, operator, idempotencyKey) => {
         const row = await submitCommand({ store: this.#store, clock: this.#clock }, { request, operator, idempotencyKey });
         this.#roster.find(row.site)?.poke();

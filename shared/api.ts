@@ -157,6 +157,8 @@ export interface CommandView {
   /** Site clock: when it started and ended there. */
   readonly startedAtSite: string | null;
   readonly endedAtSite: string | null;
+  /** Asked of the site; its word counts. */
+  readonly cancelAsked: string | null;
   readonly outcome: CommandOutcome | null;
 }
 

@@ -33,12 +33,14 @@ let clock: ManualClock;
 let desk: LetterDesk;
 let side: CourierSide;
 let seq: number;
+let cancelled: string[];
 
 beforeEach(() => {
   dir = makeTempDir("desk");
   inner = openStoreInline<agentModule.AgentOperations>({ file: join(dir, "agent.db"), module: agentModule });
   failure = () => null;
   seq = 0;
+  cancelled = [];
   const store: AgentStore = {
     call: async (name, args) => {
       await new Promise((resolve) => setImmediate(resolve));
@@ -58,6 +60,7 @@ beforeEach(() => {
     signKey: siteKey,
     standing: () => ({ document, epoch: 1 }),
     onCommand: () => {},
+    onCancel: (id) => void cancelled.push(id),
   });
   side = desk.side({ fence: 1, relayEpoch: 3, poke: () => {} });
 });
@@ -135,6 +138,62 @@ test("two that came in one message: the second is not stored when there is no ro
   expect(await stored(["a", "b"])).toEqual(["a", "b"]);
 });
 
+describe("a cancel", () => {
+  const cancel = (id: string, parts: Partial<HeaderParts> = {}): Letter => {
+    const made = letter(`cancel-${id}`, { id, parts: { typ: "cancel", ...parts }, body: { operator: "ann" } });
+    return { ...made, head: { ...made.head, kind: "cancel", lane: "control" } };
+  };
+  const results = async (): Promise<unknown[]> => {
+    const leased = await side.lease(room);
+    return leased.filter(({ id }) => id.startsWith("result-")).map(({ bytes }) => (JSON.parse(openEnvelope(parseLetterOctets(bytes).envelope, { keysById: () => siteKey.publicKey, rule: () => ({ keys: [siteKey.publicKey], threshold: 1 }), audience: null, time: null, isSeen: () => false }).body.toString("utf8")) as { outcome: { state: string; what: string } }).outcome);
+  };
+
+  test("ends a command that has not started, and is remembered as held", async () => {
+    await side.intake(letter("a"));
+    expect(await side.intake(cancel("a"))).toBe("committed");
+    expect(await results()).toMatchObject([{ state: "cancelled", what: "cancelled by ann before it started" }]);
+    expect(await desk.held(["a", "cancel-a", "cancel-b"])).toEqual(["a", "cancel-a"]);
+    expect(cancelled).toEqual([]);
+  });
+
+  test("that comes before its command settles it as it arrives, and the command counts as not held until then", async () => {
+    expect(await side.intake(cancel("a"))).toBe("committed");
+    expect(await desk.held(["a", "cancel-a"])).toEqual(["cancel-a"]);
+    expect(await side.intake(letter("a"))).toBe("committed");
+    expect(await results()).toMatchObject([{ state: "cancelled", what: "it was cancelled before it arrived" }]);
+    expect(await side.intake(letter("a"))).toBe("committed"); // offered again: known
+    expect(await inner.call("claimCommand", { nowMs: nowMs + 1, errorMs: 0 })).toBeNull();
+  });
+
+  test("of one that runs is handed to whoever runs it; of one that has ended it changes nothing", async () => {
+    await side.intake(letter("a"));
+    await inner.call("claimCommand", { nowMs: nowMs + 1, errorMs: 0 });
+    expect(await side.intake(cancel("a"))).toBe("committed");
+    expect(cancelled).toEqual(["a"]);
+    await inner.call("settleCommand", { id: "a", outcome: { state: "succeeded", what: "done", code: null, objects: [] }, startedMs: nowMs, nowMs });
+    expect(await side.intake(cancel("a"))).toBe("committed");
+    expect(await results()).toMatchObject([{ state: "succeeded" }]);
+    expect(cancelled).toEqual(["a"]);
+  });
+
+  test("of another class than the command's takes nothing back, before it or after it", async () => {
+    await side.intake(letter("a"));
+    expect(await side.intake(cancel("a", { cls: "read" }))).toBe("policy");
+    expect(await side.intake(cancel("b", { cls: "read" }))).toBe("committed");
+    await side.intake(letter("b"));
+    expect((await inner.call("claimCommand", { nowMs: nowMs + 1, errorMs: 0 }))?.id).toBe("a");
+    expect(await results()).toEqual([]);
+  });
+
+  test("is refused when its letter names another command, or when its number was used", async () => {
+    const other = cancel("a");
+    expect(await side.intake({ ...other, head: { ...other.head, id: "cancel-b" } })).toBe("malformed");
+    expect(await side.intake({ ...other, head: { ...other.head, kind: "command" } })).toBe("malformed");
+    await side.intake(letter("c", { parts: { seq: 99 } }));
+    expect(await side.intake(cancel("c", { seq: 99 }))).toBe("policy");
+  });
+});
+
 describe("a lease", () => {
   const opened = (bytes: Uint8Array): Opened => openEnvelope(parseLetterOctets(bytes).envelope, { keysById: () => siteKey.publicKey, rule: () => ({ keys: [siteKey.publicKey], threshold: 1 }), audience: null, time: null, isSeen: () => false });
   const bodies = (letters: readonly { bytes: Uint8Array }[]): Record<string, unknown>[] => letters.map(({ bytes }) => JSON.parse(opened(bytes).body.toString("utf8")) as Record<string, unknown>);
@@ -164,7 +223,7 @@ describe("a lease", () => {
       }) as AgentStore["call"],
       close: () => inner.close(),
     };
-    const broken = new LetterDesk({ store: damaged, clock, siteClock: { estimate: () => null, shownMs: () => nowMs }, log: silentLog, siteId: "s_x", signKey: siteKey, standing: () => null, onCommand: () => {} });
+    const broken = new LetterDesk({ store: damaged, clock, siteClock: { estimate: () => null, shownMs: () => nowMs }, log: silentLog, siteId: "s_x", signKey: siteKey, standing: () => null, onCommand: () => {}, onCancel: () => {} });
     expect((await broken.side({ fence: 1, relayEpoch: 1, poke: () => {} }).lease(room)).map(({ id }) => id)).toEqual(["claim-a", "outcome-a"]);
     const again = await side.lease(room);
     expect(bodies(again)).toMatchObject([{ command: "a", outcome: { state: "succeeded" } }]);

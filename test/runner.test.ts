@@ -368,6 +368,73 @@ describe("after a restart", () => {
   });
 });
 
+describe("a cancel", () => {
+  async function cancel(id: string): Promise<void> {
+    order += 1;
+    const state = await store.call("cancelCommand", { id, cls: "write", operator: "ann", deadlineMs: clock.wallMs() + dayMs, kid: "k", seq: order, floor: 0, nowMs: clock.wallMs() });
+    if (state === "claimed") runner.cancel(id);
+  }
+
+  test("stops a Job that runs, and says so", async () => {
+    await ask("job", jobSpec("j"));
+    await runner.start();
+    await clock.run(2_000);
+    await cancel("job");
+    await clock.run(2_000);
+    expect([api.jobs.size, await outcomes()]).toEqual([0, { job: "cancelled: it was cancelled while it ran, and stopped" }]);
+  });
+
+  test("of a Job that has ended meanwhile tells how it ended", async () => {
+    await ask("job", jobSpec("j"));
+    await runner.start();
+    await clock.run(2_000);
+    api.complete();
+    await cancel("job");
+    await clock.run(2_000);
+    expect((await outcomes())["job"]).toMatch(/^succeeded/);
+    expect(api.jobs.size).toBe(1);
+  });
+
+  test("of a Job whose cluster is away is tried until it is back, and is unknown when it stays away", async () => {
+    await ask("job", jobSpec("j"));
+    await ask("other", jobSpec("o"));
+    await runner.start();
+    await clock.run(2_000);
+    api.strike = () => down();
+    await cancel("job");
+    await clock.run(60_000);
+    expect(await outcomes()).toEqual({});
+    api.strike = () => null;
+    await clock.run(40_000);
+    expect((await outcomes())["job"]).toMatch(/^cancelled/);
+    api.strike = () => down();
+    await cancel("other");
+    await clock.run(700_000, 100);
+    expect((await outcomes())["other"]).toBe("outcome-unknown: it was cancelled while it ran, and the cluster could not be told: socket hang up");
+  });
+
+  test("of an apply that waits for the cluster ends it, and says that some of it may be done", async () => {
+    await ask("apply", applySpec("a"));
+    api.strike = () => down();
+    await runner.start();
+    await clock.run(2_000);
+    await cancel("apply");
+    await clock.run(2_000);
+    expect(await outcomes()).toEqual({ apply: "cancelled: it was cancelled while it ran: some of it may be done" });
+  });
+
+  test("that was taken right before a kill is kept after it", async () => {
+    await ask("job", jobSpec("j"));
+    await runner.start();
+    await clock.run(2_000);
+    order += 1;
+    await store.call("cancelCommand", { id: "job", cls: "write", operator: "ann", deadlineMs: clock.wallMs() + dayMs, kid: "k", seq: order, floor: 0, nowMs: clock.wallMs() });
+    await killAndStart();
+    await clock.run(3_000);
+    expect([api.jobs.size, (await outcomes())["job"]]).toEqual([0, "cancelled: it was cancelled while it ran, and stopped"]);
+  });
+});
+
 describe("what is left in the cluster", () => {
   const received = async (id: string): Promise<void> => {
     await outcomes();

@@ -5,7 +5,7 @@ import type { Clock } from "../../shared/kit/clock.ts";
 import { parseCommandBody, runMsOf } from "../../shared/rules/command-spec.ts";
 import { runApply } from "./apply.ts";
 import type { Cluster } from "./cluster.ts";
-import { probeJob, removeJob, runJob } from "./job.ts";
+import { probeJob, removeJob, runJob, stopJob } from "./job.ts";
 
 /** What is known of an effect while a command runs: the difference between "never began" and "nobody can say". */
 export interface Effect {
@@ -27,6 +27,8 @@ export interface Catalog {
   run(args: RunArgs): Promise<CommandOutcome>;
   /** What the cluster knows: an outcome, null while it runs, "absent". Only for verifiable kinds. */
   probe(args: RunArgs): Promise<CommandOutcome | null | "absent">;
+  /** Stops an effect that runs: its outcome when it had ended, "stopped", "absent". Only for verifiable kinds. */
+  stop(args: RunArgs): Promise<CommandOutcome | "stopped" | "absent">;
   /** Removes what a command left in the cluster. Faults of a cluster that is away: later; others: it stays. */
   cleanUp(commandId: string, leaves: string, signal: AbortSignal): Promise<void>;
   /** How long (ms) a run may take. */
@@ -51,6 +53,10 @@ export function makeCatalog(cluster: Cluster, clock: Clock): Catalog {
     async probe(args) {
       const run = jobRun(args);
       return run === null ? "absent" : probeJob(cluster, run);
+    },
+    async stop(args) {
+      const run = jobRun(args);
+      return run === null ? "absent" : stopJob(cluster, run);
     },
     cleanUp: (commandId, leaves, signal) => removeJob(cluster, commandId, leaves, signal),
     runMsMax: (body) => runMsOf(body.spec),

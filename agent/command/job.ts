@@ -136,6 +136,15 @@ function outcomeOf(job: JobBody, name: string): CommandOutcome | null {
   return null;
 }
 
+/** Ends a Job that has not ended, with its pods. One that has ended meanwhile says how. */
+export async function stopJob(cluster: Cluster, run: JobRun): Promise<CommandOutcome | "stopped" | "absent"> {
+  const found = await probeJob(cluster, run);
+  if (found !== null) return found;
+  const { spec, operator, tier } = run;
+  await removeJob(cluster, run.commandId, JSON.stringify({ name: spec.name, namespace: spec.namespace, operator, tier }), run.signal);
+  return "stopped";
+}
+
 /** Removes the Job and its pods, as the operator who asked for it; one that is gone, or is not ours any more, is nothing to remove. */
 export async function removeJob({ objects, impersonationOf, statusFault }: Cluster, commandId: string, leaves: string, signal: AbortSignal): Promise<void> {
   const { name, namespace, operator, tier } = JSON.parse(leaves) as { name: string; namespace: string; operator: string; tier: string };

@@ -15,6 +15,8 @@ const waitMs = 5_000;
 const retryMs = { first: 1_000, most: 30_000 };
 /** The last look at what became of a command whose run ended without a verdict (ms). */
 const lastLookMs = 75_000;
+/** Stopping an effect is tried this long (ms) while the cluster is away. */
+const stopMs = 600_000;
 
 export interface RunOptions {
   readonly catalog: Catalog;
@@ -35,6 +37,9 @@ export class CommandRun {
   readonly #body: CommandBody;
   readonly #effect: Effect;
   readonly #isRestart: boolean;
+  readonly #cancel = new AbortController();
+  /** Of the agent's stop and of a cancel: either ends the work. */
+  readonly #signal: AbortSignal;
   #hasEffect: boolean;
   /** Why the cluster could not be asked, the last time. */
   #away: Fault | null = null;
@@ -45,6 +50,8 @@ export class CommandRun {
     this.#command = command;
     this.#body = readBody(command);
     this.#isRestart = isRestart;
+    this.#signal = AbortSignal.any([options.signal, this.#cancel.signal]);
+    if (command.cancelAsked) this.cancel();
     this.#hasEffect = command.hasEffect;
     this.#effect = {
       mayHaveBegun: isRestart || command.hasEffect,
@@ -62,8 +69,33 @@ export class CommandRun {
       return await (this.#isRestart ? this.#recover() : this.#run());
     } catch (error) {
       this.#options.signal.throwIfAborted();
+      if (this.#cancel.signal.aborted) return this.#stop();
       const fault = asFault(error);
       return this.#withoutVerdict(`${fault.message}: ${fault.why}`, fault);
+    }
+  }
+
+  cancel(): void {
+    this.#cancel.abort(new Fault("CANCELLED", { what: "it was cancelled" }));
+  }
+
+  /** What was cancelled while it ran: stopped where the cluster can stop it, and its true outcome where it had ended. */
+  async #stop(): Promise<CommandOutcome> {
+    const { catalog, clock, signal } = this.#options;
+    if (this.#repeatability === "neither") return unknown("it was cancelled while it ran");
+    if (this.#repeatability === "idempotent") return cancelled("it was cancelled while it ran: some of it may be done");
+    const limit = ceiling(clock, stopMs);
+    try {
+      const args = this.#args(AbortSignal.any([signal, limit.signal]));
+      const found = await this.#untilDecided(() => catalog.stop(args), args.signal);
+      if (found === "stopped") return cancelled("it was cancelled while it ran, and stopped");
+      if (found !== "absent") return found;
+      return this.#effect.mayHaveBegun || this.#hasEffect ? unknown("it was cancelled while it ran, and the cluster shows no trace of it any more") : cancelled("it was cancelled before it began");
+    } catch (error) {
+      signal.throwIfAborted();
+      return unknown(`it was cancelled while it ran, and the cluster could not be told: ${(this.#away ?? asFault(error)).why}`);
+    } finally {
+      limit.clear();
     }
   }
 
@@ -121,7 +153,8 @@ export class CommandRun {
 
   /** Until it is decided. Fault COMMAND_FAILED when the command's time is over before that, with the reason of the last try. */
   async #limited<Found>(work: (args: RunArgs) => Promise<Found>): Promise<Found> {
-    const { catalog, clock, signal } = this.#options;
+    const { catalog, clock } = this.#options;
+    const signal = this.#signal;
     const limitMs = Math.min(catalog.runMsMax(this.#body), 2 ** 31 - 1);
     const limit = ceiling(clock, limitMs);
     const args = this.#args(AbortSignal.any([signal, limit.signal]));
@@ -189,7 +222,7 @@ export class CommandRun {
   /** Outside the command's own time: what it waits for is a clock. */
   #wait(): Promise<void> {
     this.#options.onWaiting();
-    return pause(this.#options.clock, waitMs, this.#options.signal);
+    return pause(this.#options.clock, waitMs, this.#signal);
   }
 }
 
@@ -200,6 +233,10 @@ function isAway(fault: Fault): boolean {
 
 function unknown(what: string): CommandOutcome {
   return { state: "outcome-unknown", what, code: null, objects: [] };
+}
+
+function cancelled(what: string): CommandOutcome {
+  return { state: "cancelled", what, code: null, objects: [] };
 }
 
 function failed(what: string, code: CommandOutcome["code"] = "COMMAND_FAILED"): CommandOutcome {

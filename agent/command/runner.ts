@@ -34,6 +34,7 @@ export interface RunnerOptions {
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #underWay = new Map<string, Promise<void>>();
+  readonly #runs = new Map<string, CommandRun>();
   /** Ids of those that hold one of the places for work. */
   readonly #working = new Set<string>();
   #tidying: Promise<void> | null = null;
@@ -56,6 +57,11 @@ export class Runner {
   poke(): void {
     this.#wantsLook = true;
     if (!this.#isLooking && !this.#options.signal.aborted) void this.#look();
+  }
+
+  /** Stops a command that runs, as well as it can be; its true outcome counts. */
+  cancel(id: string): void {
+    this.#runs.get(id)?.cancel();
   }
 
   /** Resolves when nothing runs any more; what was claimed is taken up by the next start. */
@@ -109,6 +115,7 @@ export class Runner {
     if (!isRestart) this.#working.add(command.id); // what a restart finds has had its place
     const run = this.#run(command, isRestart).finally(() => {
       this.#underWay.delete(command.id);
+      this.#runs.delete(command.id);
       this.#leavePlace(command.id);
       this.poke();
     });
@@ -140,7 +147,9 @@ export class Runner {
     const { store } = this.#options;
     const onBegun = (leaves: string): Promise<void> => store.call("markEffect", { id: command.id, cleanup: leaves });
     try {
-      return new CommandRun({ ...this.#options, onBegun, onWaiting: () => this.#leavePlace(command.id) }, command, isRestart).outcome();
+      const run = new CommandRun({ ...this.#options, onBegun, onWaiting: () => this.#leavePlace(command.id) }, command, isRestart);
+      this.#runs.set(command.id, run);
+      return run.outcome();
     } catch (error) {
       const fault = asFault(error);
       return Promise.resolve({ state: "failed", what: `${fault.message}: ${fault.why}`, code: fault.code, objects: [] });

@@ -38,8 +38,10 @@ const openOctetsMax = 96 * 1_048_576;
 
 /** Stores a command that was verified. The same one again changes nothing; another body under its id is refused. Faults CONFLICT, QUEUE_FULL, ENVELOPE_REPLAYED. */
 export function* storeCommand(command: NewStored): Operation<"stored" | "known"> {
-  const before = yield* queryOne<{ body_hash: string }>("SELECT body_hash FROM commands WHERE id = ?", command.id);
-  if (before !== null) {
+  const before = yield* queryOne<{ body_hash: string; state: AgentState; cls: string }>("SELECT body_hash, state, cls FROM commands WHERE id = ?", command.id);
+  const isWithdrawn = before?.state === "withdrawn";
+  if (isWithdrawn) yield* query("DELETE FROM commands WHERE id = ?", command.id);
+  else if (before !== null) {
     if (before.body_hash !== command.bodyHash) throw new Fault("CONFLICT", { what: `another command has the id ${command.id}` });
     return "known";
   }
@@ -62,14 +64,58 @@ export function* storeCommand(command: NewStored): Operation<"stored" | "known">
     command.deadlineMs,
     command.nowMs,
   );
-  for (const { key, isOwn } of command.keys) yield* query("INSERT INTO command_targets (command, okey, is_own) VALUES (?, ?, ?)", command.id, key, isOwn ? 1 : 0);
+  // Who may sign a class may take it back: a cancel of another class takes nothing back.
+  if (isWithdrawn && before.cls === command.cls) yield* endWithout(command.id, "cancel", { state: "cancelled", what: "it was cancelled before it arrived", code: null, objects: [] }, command.nowMs);
+  else for (const { key, isOwn } of command.keys) yield* query("INSERT INTO command_targets (command, okey, is_own) VALUES (?, ?, ?)", command.id, key, isOwn ? 1 : 0);
   return "stored";
 }
+
+export interface NewCancel {
+  /** Of the command. */
+  readonly id: string;
+  readonly cls: string;
+  readonly operator: string;
+  /** The command's own: so long the cancel waits for it. */
+  readonly deadlineMs: number;
+  readonly kid: string;
+  readonly seq: number;
+  readonly floor: number;
+  readonly nowMs: number;
+}
+
+/** Takes a cancel that was verified; the command's state after it. One that runs is the caller's to stop. Faults ENVELOPE_REPLAYED, POLICY_REFUSED. */
+export function* cancelCommand(cancel: NewCancel): Operation<AgentState> {
+  const { id, cls, operator, deadlineMs, nowMs } = cancel;
+  const row = yield* queryOne<{ state: AgentState; cls: string; cancel_ms: number | null }>("SELECT state, cls, cancel_ms FROM commands WHERE id = ?", id);
+  if (row !== null && row.state !== "withdrawn" && row.cls !== cls) throw new Fault("POLICY_REFUSED", { what: `a cancel signed as ${cls}`, why: `the command's class is ${row.cls}` });
+  if (yield* takeSeq({ ...cancel, exp: deadlineMs })) throw new Fault("ENVELOPE_REPLAYED", { what: `the cancel of ${id} was taken before` });
+  if (row === null) {
+    yield* query(
+      "INSERT INTO commands (id, relay_epoch, ord, lane, kind, cls, body_hash, state, nbf_ms, deadline_ms, stored_ms, attempts, unclean_restarts, has_effect, cancel_ms) VALUES (?, 0, 0, 'control', '', ?, '', 'withdrawn', 0, ?, ?, 0, 0, 0, ?)",
+      id,
+      cls,
+      deadlineMs,
+      nowMs,
+      nowMs,
+    );
+    return "withdrawn";
+  }
+  yield* query("UPDATE commands SET cancel_ms = COALESCE(cancel_ms, ?) WHERE id = ?", nowMs, id);
+  if (row.state === "ready") yield* endWithout(id, "cancel", { state: "cancelled", what: `cancelled by ${operator} before it started`, code: null, objects: [] }, nowMs);
+  return nextAgentState(row.state, "cancel");
+}
+
+/** Ids of cancels are their commands' with this in front. */
+export const CANCEL = "cancel-";
 
 /** Which of these are here: the answer to what the relay is in doubt about. */
 export function* heldCommands(args: { readonly ids: readonly string[] }): Operation<string[]> {
   const held: string[] = [];
-  for (const id of args.ids) if ((yield* queryOne("SELECT id FROM commands WHERE id = ?", id)) !== null) held.push(id);
+  for (const id of args.ids) {
+    const command = id.startsWith(CANCEL) ? id.slice(CANCEL.length) : null;
+    const row = command === null ? yield* queryOne("SELECT id FROM commands WHERE id = ? AND state <> 'withdrawn'", id) : yield* queryOne("SELECT id FROM commands WHERE id = ? AND cancel_ms IS NOT NULL", command);
+    if (row !== null) held.push(id);
+  }
   return held;
 }
 
@@ -94,6 +140,8 @@ export interface ClaimedCommand {
   /** The cluster has acknowledged the effect's beginning (a Job was created). */
   readonly hasEffect: boolean;
   readonly startedMs: number;
+  /** It was cancelled while it ran. */
+  readonly cancelAsked: boolean;
 }
 
 interface ClaimRow {
@@ -107,9 +155,10 @@ interface ClaimRow {
   unclean_restarts: number;
   has_effect: number;
   started_ms: number;
+  cancel_ms: number | null;
 }
 
-const CLAIM_COLUMNS = "id, kind, cls, body, body_hash, deadline_ms, attempts, unclean_restarts, has_effect, started_ms";
+const CLAIM_COLUMNS = "id, kind, cls, body, body_hash, deadline_ms, attempts, unclean_restarts, has_effect, started_ms, cancel_ms";
 
 function claimOf(row: ClaimRow): ClaimedCommand {
   return {
@@ -122,6 +171,7 @@ function claimOf(row: ClaimRow): ClaimedCommand {
     uncleanRestarts: Number(row.unclean_restarts),
     hasEffect: Number(row.has_effect) === 1,
     startedMs: Number(row.started_ms),
+    cancelAsked: row.cancel_ms !== null,
   };
 }
 

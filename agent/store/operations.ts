@@ -23,6 +23,7 @@ export const operations = {
   settleOwnDoubts: letters.settleOwnDoubts,
   ownCounts: letters.ownCounts,
   storeCommand: commands.storeCommand,
+  cancelCommand: commands.cancelCommand,
   heldCommands: commands.heldCommands,
   claimCommand: commands.claimCommand,
   settleCommand: commands.settleCommand,

@@ -52,9 +52,9 @@ async function renderAll({ store, clock, log, commandKey }: DeliverOptions, site
 }
 
 function render(commandKey: KeyPair, command: LeasedCommand): RenderedLetter {
-  const { id, lane, after } = command;
+  const { id, lane, kind, after } = command;
   const envelope = sealEnvelope(command.parts, command.body, [commandKey]);
-  const head = { id, lane, kind: "command", order: command.ord, ...(after === null ? {} : { after }) } as const;
+  const head = { id, lane, kind, order: command.ord, ...(after === null ? {} : { after }) };
   return { id, lane, bytes: encodeLetter(head, envelope) };
 }
 

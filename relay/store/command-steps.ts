@@ -39,6 +39,24 @@ export function* queueLetter(command: CommandOfSite & { readonly lane: LaneName;
   yield* putLetter({ id, site, lane, kind: "command", replaceKey: null, ord, afterId: null, body: null, octets, nowMs });
 }
 
+/** A cancel is a letter about a command, with an id of its own. */
+const CANCEL = "cancel-";
+const cancelOctets = 512;
+
+export function cancelledCommand(letter: string): string | null {
+  return letter.startsWith(CANCEL) ? letter.slice(CANCEL.length) : null;
+}
+
+/** In the lane control: it may well arrive before its command, which then ends as it arrives. */
+export function* putCancelLetter(command: CommandOfSite, nowMs: number): Operation<void> {
+  const { ord } = (yield* queryOne<{ ord: number }>("SELECT ord FROM commands WHERE id = ?", command.id))!;
+  yield* putLetter({ id: `${CANCEL}${command.id}`, site: command.site, lane: "control", kind: "cancel", replaceKey: null, ord: Number(ord), afterId: null, body: null, octets: cancelOctets, nowMs });
+}
+
+export function* dropCancelLetter(id: string): Operation<void> {
+  yield* removeLetter(`${CANCEL}${id}`);
+}
+
 /** An event of the site's own telling of the same thing has the same id, so it is told once. */
 export function outcomeEventId(site: string, id: string): string {
   return `${site}-outcome-${id}`;
@@ -48,6 +66,7 @@ export function outcomeEventId(site: string, id: string): string {
 function* close(command: CommandOfSite, state: RelayState, told: { readonly what: string; readonly atMs: number; readonly nowMs: number }): Operation<void> {
   yield* query("UPDATE commands SET ended_ms = ?, body = NULL WHERE id = ?", told.nowMs, command.id);
   yield* removeLetter(command.id);
+  yield* dropCancelLetter(command.id);
   yield* release(command, told.nowMs);
   yield* dropTargets(command.id);
   yield* putEvent({ id: outcomeEventId(command.site, command.id), site: command.site, atMs: told.atMs, nowMs: told.nowMs, kind: "command", what: `${command.id} ${state}: ${told.what}` });

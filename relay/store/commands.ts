@@ -35,12 +35,13 @@ export interface CommandRow {
   readonly endedMs: number | null;
   readonly startedSiteMs: number | null;
   readonly endedSiteMs: number | null;
+  readonly cancelAskedMs: number | null;
   /** JSON of a CommandOutcome. */
   readonly outcome: string | null;
 }
 
 const COLUMNS =
-  'c.id, c.site, s.name AS "siteName", c.ord, c.kind, c.what, c.operator, c.state, c.why, c.deadline_ms AS "deadlineMs", c.asked_ms AS "askedMs", c.offered_ms AS "offeredMs", c.stored_ms AS "storedMs", c.ended_ms AS "endedMs", c.started_site_ms AS "startedSiteMs", c.ended_site_ms AS "endedSiteMs", c.outcome';
+  'c.id, c.site, s.name AS "siteName", c.ord, c.kind, c.what, c.operator, c.state, c.why, c.deadline_ms AS "deadlineMs", c.asked_ms AS "askedMs", c.offered_ms AS "offeredMs", c.stored_ms AS "storedMs", c.ended_ms AS "endedMs", c.started_site_ms AS "startedSiteMs", c.ended_site_ms AS "endedSiteMs", c.cancel_asked_ms AS "cancelAskedMs", c.outcome';
 
 export interface NewCommand {
   readonly id: string;

@@ -4,17 +4,19 @@ import { crashPoint } from "../../shared/kit/crash.ts";
 import { sha256 } from "../../shared/kit/keys.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import type { CommandOutcome } from "../../shared/api.ts";
-import { isInDoubt, isUnderWay, leaseLetters, removeLetter, type LeaseArgs } from "../../shared/outbox/outbox.ts";
+import { isInDoubt, isUnderWay, leaseLetters, removeLetter, returnLetter, type LeaseArgs } from "../../shared/outbox/outbox.ts";
 import { findCommandKind } from "../../shared/rules/command-kinds.ts";
 import { nextRelayState, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
 import { headerBytes, type HeaderParts } from "../../shared/trust/envelope.ts";
-import { blockCommand, commandClaimed, commandNotHeld, commandRefused, commandResult, commandStored, endHere, release } from "./command-steps.ts";
+import { blockCommand, cancelledCommand, commandClaimed, commandNotHeld, commandRefused, commandResult, commandStored, endHere, release } from "./command-steps.ts";
 import { putEvent } from "./events.ts";
 import { hinderingPredecessor, openPredecessor } from "./targets.ts";
 
 export interface LeasedCommand {
+  /** Of the letter. */
   readonly id: string;
+  readonly kind: "command" | "cancel";
   readonly ord: number;
   readonly lane: LaneName;
   /** Command that must be settled at the site first, or null. */
@@ -50,7 +52,7 @@ export function* leaseCommands(args: CommandLease): Operation<LeasedCommand[]> {
   for (;;) {
     const letters = yield* leaseLetters(args);
     for (const letter of letters) {
-      const command = yield* leaseOne(args, letter.id);
+      const command = letter.kind === "cancel" ? yield* leaseCancel(args, letter.id) : yield* leaseOne(args, letter.id);
       if (command !== null) leased.push(command);
     }
     // All that came may have expired or been kept back: there may be more behind them.
@@ -79,20 +81,32 @@ function* leaseOne(args: CommandLease, id: string): Operation<LeasedCommand | nu
   const parts = yield* drawHeader(args, command);
   yield* query("UPDATE commands SET state = ?, offered_ms = ?, seq = ? WHERE id = ?", nextRelayState(command.state, "offer"), nowMs, parts.seq, id);
   yield* release({ site, id }, nowMs);
-  return { id, ord, lane: command.lane, after, parts, body: command.body };
+  return { id, kind: "command", ord, lane: command.lane, after, parts, body: command.body };
+}
+
+function* leaseCancel(args: CommandLease, id: string): Operation<LeasedCommand | null> {
+  const command = yield* queryOne<Candidate & { cancel_asked_by: string }>("SELECT id, ord, kind, nbf_ms, deadline_ms, asked_ms, cancel_asked_by FROM commands WHERE id = ? AND state IN ('offered', 'stored', 'running')", cancelledCommand(id) ?? "");
+  if (command === null) {
+    yield* removeLetter(id);
+    return null;
+  }
+  const body = Buffer.from(JSON.stringify({ operator: command.cancel_asked_by }));
+  const parts = yield* drawHeader(args, { ...command, body, body_hash: sha256(body).toString("hex") }, "cancel");
+  return { id, kind: "cancel", ord: Number(command.ord), lane: "control", after: null, parts, body };
 }
 
 /**
  * The next header of this signer for the site. Its number is never less than the time: a relay that was restored from yesterday's copy draws none again that it
  * used since. Below the numbers that are under way nothing comes any more. The hash of the header before is evidence of a hole, never a condition.
  */
-function* drawHeader({ site, nowMs, kid }: CommandLease, command: Candidate): Operation<HeaderParts> {
+function* drawHeader({ site, nowMs, kid }: CommandLease, command: Candidate, typ: "command" | "cancel" = "command"): Operation<HeaderParts> {
   const underWay = yield* queryOne<{ seq: number | null }>("SELECT MIN(seq) AS seq FROM commands WHERE site = ? AND state = 'offered'", site);
+  const cancels = yield* queryOne("SELECT id FROM outbox WHERE site = ? AND kind = 'cancel' AND state = 'offered' LIMIT 1", site); // theirs are not kept: no floor while one is under way
   const drawn = (yield* queryOne<{ seq: number; epoch: number; prev_hash: string }>("UPDATE sites SET next_seq = CASE WHEN next_seq < ? THEN ? ELSE next_seq END + 1 WHERE id = ? RETURNING next_seq - 1 AS seq, epoch, prev_hash", nowMs, nowMs, site))!;
   const seq = Number(drawn.seq);
   const least = underWay === null || underWay.seq === null ? seq : Math.min(seq, Number(underWay.seq));
   const cls = findCommandKind(command.kind)?.cls ?? "admin"; // unknown: by the class that asks most
-  const parts: HeaderParts = { typ: "command", aud: site, epoch: Number(drawn.epoch), seq, floor: least - 1, prev: drawn.prev_hash, cid: command.id, iat: Number(command.asked_ms), nbf: Number(command.nbf_ms), exp: Number(command.deadline_ms), cls };
+  const parts: HeaderParts = { typ, aud: site, epoch: Number(drawn.epoch), seq, floor: cancels === null ? least - 1 : 0, prev: drawn.prev_hash, cid: command.id, iat: Number(command.asked_ms), nbf: Number(command.nbf_ms), exp: Number(command.deadline_ms), cls };
   const header = headerBytes(parts, kid, { len: command.body.length, sha256: command.body_hash });
   yield* query("UPDATE sites SET prev_hash = ? WHERE id = ?", sha256(header).toString("hex"), site);
   return parts;
@@ -110,10 +124,22 @@ export function* settleLetter(args: SettledLetter): Operation<void> {
   crashPoint("receipt-before-commit");
   // A receipt of an older link says nothing of what left on this one; what is in doubt is settled by the agent's HELD.
   if (!(yield* isUnderWay(args.id, args.fence))) return;
+  if (cancelledCommand(args.id) !== null) return yield* settleCancel(args);
   if (args.status === "committed") return yield* commandStored(args, "receipt", args.nowMs);
   const row = yield* queryOne<{ state: RelayState }>("SELECT state FROM commands WHERE id = ?", args.id);
   if (row?.state === "offered") yield* commandRefused(args, args.status, args.nowMs);
   else yield* removeLetter(args.id);
+}
+
+/** A refused cancel waits for the sweep's time (ms) before it is asked again. */
+const cancelAgainMs = 30_000;
+
+/** The site has the cancel, or will not have it: then the command goes its way, and says so. */
+function* settleCancel({ site, id, status, nowMs }: SettledLetter): Operation<void> {
+  if (status === "storage" || status === "trust") return yield* returnLetter({ id, notBeforeMs: nowMs + cancelAgainMs, hasFailed: true });
+  yield* removeLetter(id);
+  const command = cancelledCommand(id)!;
+  if (status !== "committed") yield* putEvent({ id: `relay-refused-${id}-${nowMs}`, site, atMs: nowMs, nowMs, kind: "command", what: `${command}: the site refused to cancel it: ${status}` });
 }
 
 /** A command that cannot be put into a letter: said, ended, and no reason to stop the others. */
@@ -129,7 +155,8 @@ export function* settleInDoubt(args: { readonly site: string; readonly fence: nu
   const held = new Set(args.held);
   for (const id of args.inDoubt) {
     if (!(yield* isInDoubt(id))) continue; // a late receipt settled it meanwhile
-    if (held.has(id)) yield* commandStored({ site: args.site, id }, "heldByAgent", args.nowMs);
+    if (cancelledCommand(id) !== null) yield* held.has(id) ? removeLetter(id) : returnLetter({ id, notBeforeMs: 0, hasFailed: false });
+    else if (held.has(id)) yield* commandStored({ site: args.site, id }, "heldByAgent", args.nowMs);
     else yield* commandNotHeld(id);
   }
 }

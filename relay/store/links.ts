@@ -4,7 +4,7 @@ import { Fault } from "../../shared/kit/errors.ts";
 import { query, type Operation } from "../../shared/kit/store.ts";
 import { inDoubtLetters, removeLetter } from "../../shared/outbox/outbox.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
-import { endHere, queueLetter, stepCommand, unblockCommand } from "./command-steps.ts";
+import { dropCancelLetter, endHere, queueLetter, stepCommand, unblockCommand } from "./command-steps.ts";
 import { putEvent } from "./events.ts";
 import { findSiteById, requireNotRefused, type SiteRow } from "./sites.ts";
 
@@ -88,6 +88,9 @@ function* afterLostDisk(site: string, nowMs: number): Operation<void> {
       continue;
     }
     yield* removeLetter(id);
+    // A cancel would end it unseen as it arrives again, whatever it did before its disk was lost: it has to be asked for anew.
+    yield* dropCancelLetter(id);
+    yield* query("UPDATE commands SET cancel_asked_ms = NULL, cancel_asked_by = NULL WHERE id = ?", id);
     yield* stepCommand(id, "epochChangedRepeatable", "");
     yield* queueLetter({ site, id, lane, ord: Number(ord), octets: Number(octets) }, nowMs);
   }

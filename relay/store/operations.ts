@@ -1,4 +1,5 @@
 // The relay's store as one module: what the store's worker loads. Each operation is one transaction (or joins its caller's); see the files beside it.
+import * as cancel from "./cancel.ts";
 import * as commands from "./commands.ts";
 import * as counters from "./counters.ts";
 import * as delivery from "./delivery.ts";
@@ -44,6 +45,8 @@ export const operations = {
   eventsOf: events.eventsOf,
   findKeyedCommand: commands.findKeyedCommand,
   submitCommand: commands.submitCommand,
+  cancelCommand: cancel.cancelCommand,
+  abandonCommand: cancel.abandonCommand,
   commandRow: commands.commandRow,
   listCommands: commands.listCommands,
   expireCommands: retention.expireCommands,

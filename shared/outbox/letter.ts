@@ -3,7 +3,7 @@
 import { Fault } from "../kit/errors.ts";
 import { isLaneName, type LaneName } from "../rules/lanes.ts";
 
-export const LETTER_KINDS = ["command", "claim", "result", "report", "event"] as const;
+export const LETTER_KINDS = ["command", "cancel", "claim", "result", "report", "event"] as const;
 export type LetterKind = (typeof LETTER_KINDS)[number];
 
 export interface LetterHead {

@@ -4,7 +4,7 @@ import { Fault } from "../kit/errors.ts";
 
 export type RelayState = "queued" | "blocked" | "offered" | "stored" | "running" | TerminalState;
 export type TerminalState = "succeeded" | "failed" | "rejected" | "expired" | "superseded" | "cancelled" | "outcome-unknown" | "abandoned";
-/** `withdrawn`: a cancel came before its command; the command ends cancelled when it arrives. `purged`: a tombstone, nothing else is kept. */
+/** `withdrawn`: a cancel came before its command, which then ends as it arrives. `purged`: a tombstone, nothing else is kept. */
 export type AgentState = "withdrawn" | "ready" | "claimed" | "outcome" | "reported" | "purged";
 /** Why a command waits at the relay although its site may be linked. */
 export type BlockReason = "storage" | "trust" | "dependency" | "rollout" | "restored";
@@ -51,10 +51,10 @@ export const RELAY_TABLE: Readonly<Record<RelayState, Row>> = {
   abandoned: ended("abandoned"),
 };
 
-export type AgentEvent = "arrive" | "expire" | "refuse" | "claim" | "cancel" | "settle" | "receipt" | "purge" | "runAgain";
+export type AgentEvent = "expire" | "refuse" | "claim" | "cancel" | "settle" | "receipt" | "purge" | "runAgain";
 
 export const AGENT_TABLE: Readonly<Record<AgentState, Partial<Record<AgentEvent, AgentState>>>> = {
-  withdrawn: { arrive: "outcome", cancel: "withdrawn" },
+  withdrawn: { cancel: "withdrawn" },
   // refuse: what is here is not what was signed any more.
   ready: { expire: "outcome", refuse: "outcome", claim: "claimed", cancel: "outcome" },
   // A cancel is best effort here: the true outcome wins.

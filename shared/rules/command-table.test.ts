@@ -69,8 +69,7 @@ describe("at the agent", () => {
     expect((Object.keys(AGENT_TABLE) as AgentState[]).map((state) => `${state} ${nextAgentState(state, "cancel")}`)).toEqual(["withdrawn withdrawn", "ready outcome", "claimed claimed", "outcome outcome", "reported reported", "purged purged"]);
   });
 
-  test("a cancel that came first settles its command when it arrives", () => {
-    expect(nextAgentState("withdrawn", "arrive")).toBe("outcome");
-    expect(() => nextAgentState("withdrawn", "claim")).toThrow(/withdrawn here cannot take claim/);
+  test("a cancel that came first has nothing to claim or settle", () => {
+    for (const event of ["claim", "settle", "receipt", "purge"] as const) expect(() => nextAgentState("withdrawn", event)).toThrow(/withdrawn here cannot take/);
   });
 });

@@ -46,7 +46,8 @@ class Schedule {
     else if (choice < 0.8) await this.#answerDoubts(this.#link);
     else if (choice < 0.88 && this.ids.length > 0) await relay.claim(this.#link.fence, this.pick(this.ids));
     else if (choice < 0.94 && this.ids.length > 0) await relay.result(this.#link.fence, this.pick(this.ids), this.pick(["succeeded", "failed", "expired"]), `r-${(this.#letters += 1)}`);
-    else if (choice < 0.97) await relay.store.call("unblockCommands", { site: relay.site, nowMs: relay.nowMs });
+    else if (choice < 0.955 && this.ids.length > 0) await this.#takeBack();
+    else if (choice < 0.975) await relay.store.call("unblockCommands", { site: relay.site, nowMs: relay.nowMs });
     else await relay.store.call("expireCommands", { nowMs: relay.nowMs });
   }
 
@@ -69,6 +70,14 @@ class Schedule {
     await this.relay.settle(this.#link.fence, this.pick(this.ids), status);
   }
 
+  async #takeBack(): Promise<void> {
+    const name = this.random() < 0.8 ? "cancelCommand" : "abandonCommand";
+    const id = this.pick(this.ids);
+    const hasEnded = this.ended.has(id);
+    const refusal = await this.relay.store.call(name, { id, operator: "ann", nowMs: this.relay.nowMs }).then(() => null, (error: { code: string }) => error.code);
+    expect([id, refusal]).toEqual([id, hasEnded ? "STATE_REFUSED" : null]);
+  }
+
   async #begin(): Promise<void> {
     if (this.random() < 0.2) this.#epoch += 1;
     this.links.push(await this.relay.link({ agentEpoch: `e-${this.#epoch}` }));
@@ -83,7 +92,8 @@ class Schedule {
     const commands = (await this.relay.rows("SELECT id, state, body FROM commands")) as { id: string; state: RelayState; body: Uint8Array | null }[];
     const letters = (await this.relay.rows("SELECT id, state FROM outbox")) as { id: string; state: string }[];
     const letterOf = new Map(letters.map(({ id, state }) => [id, state]));
-    expect(letterOf.size).toBe(letters.length);
+    const away = new Set(commands.filter(({ state }) => ["offered", "stored", "running"].includes(state)).map(({ id }) => `cancel-${id}`));
+    expect(letters.filter(({ id }) => id.startsWith("cancel-") && !away.has(id))).toEqual([]);
     for (const { id, state, body } of commands) {
       expect([id, state, letterOf.get(id)]).toEqual([id, state, state === "queued" ? "waiting" : state === "offered" ? "offered" : undefined]);
       expect([id, state, body === null]).toEqual([id, state, isTerminal(state)]);
