@@ -9,7 +9,7 @@ import type { Impersonation } from "../kube/policy.ts";
 import type { Effect } from "./catalog.ts";
 import type { Cluster } from "./cluster.ts";
 
-const COMMAND_LABEL = "bowline.dev/command";
+export const COMMAND_LABEL = "bowline.dev/command";
 /** Polling (ms) is slowest after a while; a Job's pod takes seconds to start anyway. */
 const pollMs = { first: 200, most: 2_000 };
 
@@ -31,7 +31,7 @@ interface JobBody {
 }
 
 /** `NAME-<12 hex of the command id>`: readable, and the same on every run of this command. A Job's name has at most 63 characters. */
-export function jobName(spec: Pick<JobSpec, "name">, commandId: string): string {
+function jobName(spec: Pick<JobSpec, "name">, commandId: string): string {
   return `${spec.name.slice(0, 50)}-${createHash("sha256").update(commandId).digest("hex").slice(0, 12)}`;
 }
 

@@ -12,8 +12,8 @@ import { findSite, OPEN_STATES, unknownSite, type SiteRow } from "./sites.ts";
 import { putTargets } from "./targets.ts";
 
 /** Open commands of one site, and their octets: beyond it the caller is told what fills the queue. delivery.md section 6. */
-export const openCommandsMax = 1_000;
-export const openCommandOctetsMax = 64 * 1_048_576;
+const openCommandsMax = 1_000;
+const openCommandOctetsMax = 64 * 1_048_576;
 /** What is known of a command outlives its deadline by this (ms): its key answers retries, and a late result still finds it. */
 export const keptMs = 30 * 86_400_000;
 const listedMax = 500;

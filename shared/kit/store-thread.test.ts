@@ -1,4 +1,4 @@
-// The store with its thread: calls share commits, waiting is bounded by calls and octets, closing ends in any case, and a thread that died is never mistaken
+// The store with its thread: waiting is bounded by octets, closing ends in any case, and a thread that died is never mistaken
 // for a store that works.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -29,15 +29,6 @@ async function open(options: Partial<StoreOptions> = {}): Promise<Store<Pebbles>
 }
 
 const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => "no fault", (error: unknown) => asFault(error).code);
-
-test("what was called before close is durable, what comes after is refused", async () => {
-  const store = await open();
-  const puts = Array.from({ length: 300 }, (_value, index) => store.call("put", { id: `p-${index}` }));
-  const closing = store.close();
-  expect(await codeOf(store.call("count", null))).toBe("DRAINING");
-  await Promise.all([...puts, closing]);
-  expect(await (await open({ mustExist: true })).call("count", null)).toBe(300);
-});
 
 test("a thread that dies rejects what waits and ends the process by default", async () => {
   let heard: (fault: Fault) => void = () => {};

@@ -8,7 +8,7 @@ import { StoreEngine } from "./store-engine.ts";
 import type { Operation, Operations, StoreModule } from "./store-query.ts";
 import type { WorkerAnswer, WorkerRequest, WorkerStart } from "./store-worker.ts";
 
-export { query, queryOne, type Operation } from "./store-query.ts";
+export { query, queryOne, type Operation, type SqlRow } from "./store-query.ts";
 
 /** Calls that wait for the thread, and the octets of their arguments; beyond either the caller is told to come back. A command's body has up to 4 MiB. */
 const callsWaitingMax = 10_000;
