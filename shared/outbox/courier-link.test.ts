@@ -183,14 +183,6 @@ describe("a receipt", () => {
 });
 
 describe("a letter that comes", () => {
-  const octets = encodeLetter({ id: "x", lane: "deploy", kind: "result" }, new Uint8Array(10));
-
-  test("is refused as malformed only for its own form", async () => {
-    courier.onLetterChunk(1, 0, 3, new Uint8Array(3));
-    await turn();
-    expect(receipts).toEqual([[1, "malformed"]]);
-  });
-
   test("of a kind that is unknown here is unsupported, and reaches no store", async () => {
     const taken: string[] = [];
     intake = async (whole) => {
@@ -201,27 +193,5 @@ describe("a letter that comes", () => {
     courier.onLetterChunk(1, 0, future.length, future);
     await turn();
     expect([taken, receipts]).toEqual([[], [[1, "unsupported"]]]);
-  });
-
-  test("that our own store cannot take is refused for storage, whatever the store's error is called", async () => {
-    for (const [index, code] of (["STORE_CORRUPT", "STORE_FAILED", "BUG", "STATE_REFUSED"] as const).entries()) {
-      intake = async () => {
-        throw new Fault(code, { what: "ours" });
-      };
-      courier.onLetterChunk(index + 1, 0, octets.length, octets);
-      await turn();
-    }
-    expect(receipts.map(([, status]) => status)).toEqual(["storage", "storage", "storage", "storage"]);
-  });
-
-  test("in chunks is taken whole", async () => {
-    const taken: string[] = [];
-    intake = async (whole) => {
-      taken.push(whole.head.id);
-      return "committed";
-    };
-    for (let at = 0; at < octets.length; at += 7) courier.onLetterChunk(1, at, octets.length, octets.subarray(at, at + 7));
-    await turn();
-    expect([taken, receipts]).toEqual([["x"], [[1, "committed"]]]);
   });
 });
