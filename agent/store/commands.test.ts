@@ -80,12 +80,6 @@ describe("a command may start", () => {
     expect(await claim()).toBe("e");
   });
 
-  test("behind the one that its letter names", async () => {
-    await put("a");
-    await put("b", { after: "a" });
-    expect([await claim(), await claim()]).toEqual(["a", null]);
-  });
-
   test("not before its time, and only when its deadline is surely ahead", async () => {
     await put("later", { nbfMs: 5_000 });
     await put("soon", { deadlineMs: 9_000 });
@@ -173,6 +167,7 @@ describe("what is reported", () => {
     await store.call("purgeCommands", { nowMs: 6_000, errorMs: 0 });
     expect(await store.call("rows", { sql: "SELECT state, body, header, outcome FROM commands" })).toEqual([{ state: "purged", body: null, header: null, outcome: JSON.stringify(succeeded) }]);
     expect(await put("a", { deadlineMs: 10_000 })).toBe("known");
+    await expect(put("a", { bodyHash: "another" })).rejects.toThrow(expect.objectContaining({ code: "CONFLICT" }));
     await store.call("purgeCommands", { nowMs: 10_000 + 30 * dayMs + 500, errorMs: 1_000 });
     expect(await store.call("openCommandCount", null)).toBe(0);
     expect(await store.call("heldCommands", { ids: ["a"] })).toEqual(["a"]);
