@@ -77,6 +77,7 @@ describe("a report", () => {
   const shown = (): Promise<string | null> => relay.store.call("reportOf", { site: relay.site });
 
   test("that is older by the site's own count does not replace a newer one, whatever the site's clock says", async () => {
+    expect(await shown()).toBeNull();
     await report(7, "new");
     await report(5, "old");
     expect(await shown()).toBe("new");
