@@ -128,14 +128,20 @@ describe("a command is refused", () => {
   });
 });
 
-test("two that came in one message: the second is not stored when there is no room for the first", async () => {
-  failure = (name, id) => (name === "storeCommand" && id === "a" ? "DISK_FULL" : null);
-  const both = (): Promise<string[]> => Promise.all([side.intake(letter("a")), side.intake(letter("b", { after: "a" }))]);
-  expect(await both()).toEqual(["storage", "storage"]);
-  expect(await stored(["a", "b"])).toEqual([]);
-  failure = () => null;
-  expect(await both()).toEqual(["committed", "committed"]);
-  expect(await stored(["a", "b"])).toEqual(["a", "b"]);
+test("of those that came in one message, what stands behind one that there is no room for is not even offered to the store; what touches other things is stored", async () => {
+  const offered: string[] = [];
+  const offer = (isFull: boolean) => (name: string, id: string): FaultCode | null => {
+    if (name === "storeCommand") offered.push(id);
+    return name === "storeCommand" && id === "a" && isFull ? "DISK_FULL" : null;
+  };
+  const all = (): Promise<string[]> => Promise.all([side.intake(letter("a")), side.intake(letter("b", { after: "a" })), side.intake(letter("c", { after: "b" })), side.intake(letter("other"))]);
+  failure = offer(true);
+  expect(await all()).toEqual(["storage", "storage", "storage", "committed"]);
+  expect([offered.splice(0), await stored(["a", "b", "c", "other"])]).toEqual([["a", "other"], ["other"]]);
+  failure = offer(false);
+  expect(await all()).toEqual(["committed", "committed", "committed", "committed"]);
+  expect(offered, "each behind the commit of the one before").toEqual(["a", "other", "b", "c"]);
+  expect(await stored(["a", "b", "c"])).toEqual(["a", "b", "c"]);
 });
 
 describe("a cancel", () => {

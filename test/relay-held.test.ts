@@ -35,15 +35,21 @@ function serve(fence: number, inDoubt: readonly string[]): void {
     isClosed = true;
     resolveEnd({ closeCode: 1_000, error: null });
   };
+  let onRead = (): void => {};
   const socket = {
     ended: new Promise((resolve) => (resolveEnd = resolve)),
     bufferedOctets: 0,
     octetsRead: 0,
     octetsWritten: 0,
     onDrain: () => {},
-    attach: (take: (message: Uint8Array) => void) => (say = (message) => take(Buffer.from(message))),
-    cork: () => {},
-    uncork: () => {},
+    onRead: (tell: () => void) => (onRead = tell),
+    attach: (take: (message: Uint8Array) => void) =>
+      (say = (message) => {
+        socket.octetsRead += message.length;
+        onRead();
+        take(Buffer.from(message));
+      }),
+    allocate: (octets: number) => new Uint8Array(octets),
     sendMessage: (message: Uint8Array) => agent.receive(Uint8Array.from(message), clock.monoMs()),
     close: end,
     terminate: end,
