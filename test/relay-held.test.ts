@@ -57,7 +57,7 @@ function serve(fence: number, inDoubt: readonly string[]): void {
   const deliver = { store: relay.store as unknown as RelayStore, clock, log: silentLog, commandKey: makeSigningKeys() };
   const options: ServeOptions = {
     store: deliver.store,
-    roster: new Roster(),
+    roster: new Roster(clock.wallMs()),
     clock,
     log: silentLog,
     courierSide: (site) => ({ lease: (room) => leaseLetters(deliver, site, room), settle: (id, status) => settleLetter(deliver, site, id, status), intake: async () => "committed" }),
