@@ -123,7 +123,7 @@ export class Agent {
     const objects = new KubeObjects(access, pool, this.#clock);
     const onLetter = (): void => this.#courier?.poke();
     this.#runner = new Runner({ store, catalog: makeCatalog({ objects, impersonationOf, statusFault }, this.#clock), clock: this.#clock, log: this.#log, time: this.#siteClock, signal, onLetter });
-    this.#desk = new LetterDesk({ store, clock: this.#clock, siteClock: this.#siteClock, log: this.#log, siteId, signKey: keys.sign, standing: () => this.#standing.approved, onCommand: () => this.#runner.poke() });
+    this.#desk = new LetterDesk({ store, clock: this.#clock, siteClock: this.#siteClock, log: this.#log, siteId, signKey: keys.sign, standing: () => this.#standing.approved, onCommand: () => this.#runner.poke(), onCancel: (id) => this.#runner.cancel(id) });
     this.#reporter = new Reporter({
       store,
       clock: this.#clock,
@@ -184,11 +184,12 @@ export class Agent {
     signal.addEventListener("abort", abort, { once: true });
     try {
       const { bavail, bsize } = statfsSync(dir);
-      const hello = await makeHello(store, { agentEpoch, relayEpoch: this.#standing.relayEpoch, trustVersion: this.#standing.trustVersion, version: this.#version, freeOctets: bavail * bsize });
+      const hello = await makeHello(store, { agentEpoch, relayEpoch: this.#standing.relayEpoch, trustVersion: this.#standing.trustVersion, version: this.#version, freeOctets: bavail * bsize, clockErrorMs: this.#siteClock.estimate()?.errorMs ?? null });
       const begunMs = this.#clock.monoMs();
       const shaken = await shakeHands(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello }, this.#clock, signal);
       await keepTime(this.#timePorts, this.#siteClock.agree(shaken.relayTimeMs, this.#clock.monoMs() - begunMs));
       await this.#standing.absorb(shaken.welcome);
+      if (shaken.welcome.trustMore === true && shaken.welcome.trust.length > 0) return (socket.close(), null); // the rest of the chain comes with the next dial
       if (shaken.welcome.state === "waiting") return await this.#waitForApproval(socket);
       signal.removeEventListener("abort", abort); // from here on the link ends by its own BYE
       return await this.#serve(socket, shaken, hello.inDoubt);

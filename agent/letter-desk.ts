@@ -1,5 +1,6 @@
 // The agent's letters, both ways: what leaves is signed with the site's key as it leaves, what comes is verified before anything of it is stored and stored
-// before its receipt. Refuses by the status that delivery.md section 3 gives each reason. One desk for all links of the process.
+// before its receipt. Refuses by the status that delivery.md section 3 gives each reason: only what is named here is the peer's fault and final, everything else
+// is this site's own and passes. One desk for all links of the process.
 import { createHash } from "node:crypto";
 import type { Clock } from "../shared/kit/clock.ts";
 import { crashPoint } from "../shared/kit/crash.ts";
@@ -8,16 +9,21 @@ import type { KeyPair } from "../shared/kit/keys.ts";
 import type { Logger } from "../shared/kit/log.ts";
 import type { CourierSide, RenderedLetter, SettleStatus } from "../shared/outbox/courier.ts";
 import { encodeLetter, type Letter } from "../shared/outbox/letter.ts";
-import { REPEATABILITY } from "../shared/rules/command-state.ts";
-import { openEnvelope, sealEnvelope } from "../shared/trust/envelope.ts";
+import type { LeaseRoom } from "../shared/outbox/outbox.ts";
+import { parseCommandBody, requireText } from "../shared/rules/command-spec.ts";
+import { targetKeys } from "../shared/rules/ordering.ts";
+import { kidOf, openEnvelope, sealEnvelope, type Opened } from "../shared/trust/envelope.ts";
 import { keysOf, ruleFor, type TrustDocument } from "../shared/trust/trust-document.ts";
+import { LinkOrder } from "./link-order.ts";
 import type { SiteClock } from "./site-clock.ts";
-import type { NewStored } from "./store/commands.ts";
+import { CANCEL, type NewCancel, type NewStored } from "./store/commands.ts";
 import type { LeasedOwn } from "./store/letters.ts";
 import type { AgentStore } from "./store/store.ts";
 
-/** A relay that has no room is asked again after this (ms). */
+/** After so many refusals in a row nothing leaves for this time (ms): a relay that has no room is not asked ten thousand times. */
+const refusalsInRowMax = 4;
 const refusedPauseMs = 30_000;
+const whyCharsMax = 500;
 
 export interface Standing {
   readonly document: TrustDocument;
@@ -28,7 +34,7 @@ export interface Standing {
 export interface DeskOptions {
   readonly store: AgentStore;
   readonly clock: Clock;
-  readonly siteClock: SiteClock;
+  readonly siteClock: Pick<SiteClock, "estimate" | "shownMs">;
   readonly log: Logger;
   readonly siteId: string;
   readonly signKey: KeyPair;
@@ -36,104 +42,140 @@ export interface DeskOptions {
   readonly standing: () => Standing | null;
   /** A command was stored. */
   readonly onCommand: () => void;
+  /** A command that runs was cancelled. */
+  readonly onCancel: (id: string) => void;
 }
 
+/** The link a desk's side works on. */
+export interface DeskLink {
+  readonly fence: number;
+  readonly relayEpoch: number;
+  /** Wakes its courier. */
+  readonly poke: () => void;
+}
+
+/** What a peer's letter may be refused for. What is not here is our own disk's or our own bug, and the letter is asked for again. */
 const STATUS_OF: Readonly<Partial<Record<FaultCode, SettleStatus>>> = {
-  DISK_FULL: "storage",
-  STORE_FAILED: "storage",
-  QUEUE_FULL: "storage",
-  TOO_MANY: "storage",
-  DRAINING: "storage",
+  ENVELOPE_MALFORMED: "malformed",
+  ENVELOPE_SIGNATURE: "malformed",
+  ENVELOPE_HASH: "malformed",
+  KEY_REFUSED: "malformed",
   ENVELOPE_KEY: "trust",
-  ENVELOPE_AUDIENCE: "policy",
   TRUST_REFUSED: "trust",
+  ENVELOPE_AUDIENCE: "policy",
   ENVELOPE_REPLAYED: "policy",
   CONFLICT: "policy",
+  POLICY_REFUSED: "policy",
   COMMAND_INVALID: "unsupported",
+  MANIFEST_EMPTY: "unsupported",
 };
 
 export class LetterDesk {
   readonly #options: DeskOptions;
-  /** Letters that are being judged and committed, by their id. */
-  readonly #judging = new Map<string, Promise<SettleStatus>>();
+  /** Letters that are being judged and committed, of every link so far. */
+  readonly #judging = new Set<Promise<SettleStatus>>();
 
   constructor(options: DeskOptions) {
     this.#options = options;
   }
 
-  /** The durable side of one link. `poke` wakes its courier. */
-  side(fence: number, poke: () => void): CourierSide {
-    const { store, clock, log } = this.#options;
+  /** The durable side of one link. */
+  side(link: DeskLink): CourierSide {
+    const { clock } = this.#options;
+    const order = new LinkOrder();
+    let refusalsInRow = 0;
     let pausedUntilMs = 0;
-    /** A command refused on this link holds back its successors on this link: order inside a key is kept. */
-    const refused = new Map<string, SettleStatus>();
     return {
-      lease: async (room) => {
-        if (clock.monoMs() < pausedUntilMs) return [];
-        return (await store.call("leaseOwn", { ...room, fence })).map((letter) => this.#render(letter));
-      },
+      lease: async (room) => (clock.monoMs() < pausedUntilMs ? [] : this.#lease(link.fence, room)),
       settle: async (id, status) => {
-        if (status === "committed") return store.call("ownReceipt", { id });
-        if (status !== "storage" && status !== "trust") {
-          log.error({ letter: id, status }, "the relay refused a letter for good");
-          return store.call("ownDrop", { id });
+        refusalsInRow = status === "storage" || status === "trust" ? refusalsInRow + 1 : 0;
+        if (refusalsInRow >= refusalsInRowMax) {
+          pausedUntilMs = clock.monoMs() + refusedPauseMs;
+          clock.after(refusedPauseMs, link.poke);
         }
-        pausedUntilMs = clock.monoMs() + refusedPauseMs;
-        clock.after(refusedPauseMs, poke);
-        log.warn({ letter: id, status }, "the relay has no room for a letter; it is kept and tried again");
-        return store.call("ownReturn", { id });
+        await this.#settle(link.fence, id, status);
       },
-      intake: (letter) => this.#intake(letter, refused),
+      intake: async (letter) => {
+        const verdict = order.judge(letter.head, () => this.#judge(letter, link.relayEpoch));
+        this.#judging.add(verdict);
+        try {
+          return await verdict;
+        } finally {
+          this.#judging.delete(verdict);
+        }
+      },
     };
   }
 
-  #render(letter: LeasedOwn): RenderedLetter {
-    const { siteId, signKey, siteClock } = this.#options;
-    const typ = letter.kind === "report" || letter.kind === "event" ? "report" : "result";
-    const epoch = this.#options.standing()?.epoch ?? 1;
-    const envelope = sealEnvelope({ typ, aud: siteId, epoch, seq: letter.seq, prev: "", cid: letter.id, iat: siteClock.shownMs(), nbf: 0, exp: 0, cls: "read" }, letter.body ?? new Uint8Array(0), [signKey]);
-    return { id: letter.id, lane: letter.lane, bytes: encodeLetter({ id: letter.id, lane: letter.lane, kind: letter.kind, order: letter.ord }, envelope) };
-  }
-
-  async #intake(letter: Letter, refused: Map<string, SettleStatus>): Promise<SettleStatus> {
-    const { id } = letter.head;
-    const judging = this.#judgeInOrder(letter, refused);
-    this.#judging.set(id, judging);
-    try {
-      return await judging;
-    } finally {
-      if (this.#judging.get(id) === judging) this.#judging.delete(id);
+  async #lease(fence: number, room: LeaseRoom): Promise<RenderedLetter[]> {
+    const { store, siteClock, siteId, signKey, standing } = this.#options;
+    const signer = { siteId, epoch: standing()?.epoch ?? 1, kid: kidOf(signKey.publicKey) };
+    for (;;) {
+      const leased = await store.call("leaseOwn", { ...room, ...signer, fence, nowMs: siteClock.shownMs() });
+      const letters = await this.#renderAll(leased, fence);
+      // None of them could be made: there may be others behind them, and nobody else would look.
+      if (letters.length > 0 || leased.length === 0) return letters;
     }
   }
 
-  /** Never rejects. A predecessor that is on its way to the disk decides first: if it is refused, so is what stands behind it. */
-  async #judgeInOrder(letter: Letter, refused: Map<string, SettleStatus>): Promise<SettleStatus> {
-    const { after, id } = letter.head;
-    if (after !== undefined) await this.#judging.get(after);
-    const before = after === undefined ? undefined : refused.get(after);
-    const status = before ?? (await this.#judge(letter));
-    if (status === "committed") refused.delete(id); // offered again and taken: its successors may come
-    else refused.set(id, status);
-    return status;
+  async #renderAll(leased: readonly LeasedOwn[], fence: number): Promise<RenderedLetter[]> {
+    const { store, siteClock, log } = this.#options;
+    const letters: RenderedLetter[] = [];
+    for (const letter of leased) {
+      try {
+        letters.push(this.#render(letter));
+      } catch (error) {
+        // One that cannot be made must not hold the others back: all of this lease are marked as offered already.
+        const fault = asFault(error);
+        const why = `${fault.message}: ${fault.why}`.slice(0, whyCharsMax);
+        log.error({ letter: letter.id, code: fault.code, why }, "a letter cannot be sent as it is");
+        // Should that fail too, the letter is in doubt, and the next link brings it here again.
+        await store.call("ownUnsendable", { id: letter.id, fence, why, nowMs: siteClock.shownMs() }).catch((again: unknown) => log.error({ letter: letter.id, why: asFault(again).why }, "a letter that cannot be sent could not be replaced"));
+      }
+    }
+    return letters;
   }
 
-  async #judge(letter: Letter): Promise<SettleStatus> {
-    const { store, log, onCommand } = this.#options;
+  async #settle(fence: number, id: string, status: SettleStatus): Promise<void> {
+    const { store, siteClock, log } = this.#options;
+    const letter = { id, fence, nowMs: siteClock.shownMs() };
+    if (status === "committed") return store.call("ownReceipt", letter);
+    if (status === "storage" || status === "trust") {
+      log.warn({ letter: id, status }, "the relay has no room for a letter; it is kept and tried again");
+      return store.call("ownReturn", letter);
+    }
+    const fate = await store.call("ownRefused", letter);
+    log.error({ letter: id, status, fate }, "the relay refused a letter for good");
+  }
+
+  #render(letter: LeasedOwn): RenderedLetter {
+    const body = letter.body ?? new Uint8Array(0);
+    if (letter.sum !== null && createHash("sha256").update(body).digest("hex") !== letter.sum) throw new Fault("STORE_CORRUPT", { what: "the letter was damaged on this site's disk", why: "its octets are not those that were written" });
+    const envelope = sealEnvelope(letter.parts, body, [this.#options.signKey]);
+    return { id: letter.id, lane: letter.lane, bytes: encodeLetter({ id: letter.id, lane: letter.lane, kind: letter.kind, order: letter.ord }, envelope) };
+  }
+
+  async #judge(letter: Letter, relayEpoch: number): Promise<SettleStatus> {
+    const { store, log, onCommand, onCancel } = this.#options;
     try {
-      const command = this.#open(letter);
+      const opened = this.#open(letter);
       crashPoint("letter-before-insert");
-      await store.call("storeCommand", command);
+      if (opened.header.typ === "cancel") {
+        const cancel = this.#cancelOf(opened);
+        if ((await store.call("cancelCommand", cancel)) === "claimed") onCancel(cancel.id);
+      } else await store.call("storeCommand", this.#commandOf(letter, opened, relayEpoch));
       crashPoint("committed-before-receipt");
       onCommand();
       return "committed";
     } catch (error) {
       const fault = asFault(error);
       log.warn({ letter: letter.head.id, code: fault.code, why: fault.why }, "a command was refused");
-      return STATUS_OF[fault.code] ?? "malformed";
+      return STATUS_OF[fault.code] ?? "storage";
     }
   }
 
-  #open(letter: Letter): NewStored {
+  /** Verified, and of a form that this site knows; nothing of its body is read yet. */
+  #open(letter: Letter): Opened {
     const { siteId, siteClock } = this.#options;
     const standing = this.#options.standing();
     if (standing === null) throw new Fault("TRUST_REFUSED", { what: "this site is not approved yet" });
@@ -141,44 +183,61 @@ export class LetterDesk {
     const now = siteClock.estimate();
     if (now !== null && now.nowMs - now.errorMs > document.expires) throw new Fault("TRUST_REFUSED", { what: "the trust document has expired", why: `it was good until ${new Date(document.expires).toISOString()}` });
     const keys = keysOf(document);
-    const { header, body } = openEnvelope(letter.envelope, {
+    const opened = openEnvelope(letter.envelope, {
       keysById: (kid) => keys.get(kid) ?? null,
       rule: (asked) => ruleFor(document, asked),
       audience: { site: siteId, epoch },
       time: null, // a command whose time is over is stored and expires here, so that its end is reported
       isSeen: () => false, // judged in the transaction that stores it
     });
-    if (header.typ !== "command") throw new Fault("COMMAND_INVALID", { what: `a ${header.typ} is not taken yet` });
-    if (header.cid !== letter.head.id) throw new Fault("ENVELOPE_MALFORMED", { what: "a letter's head and envelope name different commands" });
-    if (header.exp === 0) throw new Fault("COMMAND_INVALID", { what: "a command without a deadline" });
-    const kind = kindOf(body);
-    if (!Object.hasOwn(REPEATABILITY, kind)) throw new Fault("COMMAND_INVALID", { what: `this agent knows no command "${kind}"` });
+    const { typ, cid, exp } = opened.header;
+    if (typ !== "command" && typ !== "cancel") throw new Fault("COMMAND_INVALID", { what: `a ${typ} is not taken yet` });
+    if (letter.head.kind !== typ || letter.head.id !== (typ === "cancel" ? `${CANCEL}${cid}` : cid)) throw new Fault("ENVELOPE_MALFORMED", { what: "a letter's head and envelope name different things" });
+    if (exp === 0) throw new Fault("COMMAND_INVALID", { what: `a ${typ} without a deadline` });
+    return opened;
+  }
+
+  #cancelOf({ header, body }: Opened): NewCancel {
+    const { operator } = jsonOf(body) as { operator?: unknown };
+    return { id: header.cid, cls: header.cls, operator: requireText(operator, "operator", 128), deadlineMs: header.exp, kid: header.kid, seq: header.seq, floor: header.floor, nowMs: this.#options.siteClock.shownMs() };
+  }
+
+  #commandOf(letter: Letter, { header, headerBytes, body }: Opened, relayEpoch: number): NewStored {
+    const asked = parseCommandBody(jsonOf(body), header.cls);
     return {
       id: header.cid,
+      relayEpoch,
       ord: letter.head.order ?? 0,
       after: letter.head.after ?? null,
-      kind,
+      lane: letter.head.lane,
+      kind: asked.spec.kind,
+      cls: header.cls,
+      header: headerBytes.toString("utf8"),
       body,
-      bodyHash: createHash("sha256").update(body).digest("hex"),
+      bodyHash: header.sha256,
+      keys: targetKeys(asked.spec, asked.orderingKey),
+      nbfMs: header.nbf,
       deadlineMs: header.exp,
       kid: header.kid,
       seq: header.seq,
-      nowMs: siteClock.shownMs(),
+      floor: header.floor,
+      nowMs: this.#options.siteClock.shownMs(),
     };
   }
 
   /** Which of the relay's letters in doubt are here, after what is still being committed has settled. */
   async held(ids: readonly string[]): Promise<string[]> {
-    await Promise.allSettled(this.#judging.values());
+    await Promise.allSettled(this.#judging);
     return this.#options.store.call("heldCommands", { ids });
   }
 }
 
-function kindOf(body: Uint8Array): string {
+function jsonOf(body: Uint8Array): object {
   try {
-    const { spec } = JSON.parse(Buffer.from(body).toString("utf8")) as { spec?: { kind?: unknown } };
-    return typeof spec?.kind === "string" ? spec.kind : "";
+    const value = JSON.parse(Buffer.from(body).toString("utf8")) as unknown;
+    if (typeof value === "object" && value !== null) return value;
   } catch {
-    throw new Fault("ENVELOPE_MALFORMED", { what: "a command's body is not JSON" });
+    // said below
   }
+  throw new Fault("ENVELOPE_MALFORMED", { what: "a body is not a JSON object" });
 }

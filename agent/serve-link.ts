@@ -25,7 +25,7 @@ export interface ServeOptions {
 }
 
 /** The hello of a claim: what this end holds and grants. */
-export async function makeHello(store: AgentStore, facts: { readonly agentEpoch: string; readonly relayEpoch: number; readonly trustVersion: number; readonly version: string; readonly freeOctets: number }): Promise<AgentHello> {
+export async function makeHello(store: AgentStore, facts: { readonly agentEpoch: string; readonly relayEpoch: number; readonly trustVersion: number; readonly version: string; readonly freeOctets: number; readonly clockErrorMs: number | null }): Promise<AgentHello> {
   const [inDoubt, counts] = await Promise.all([store.call("ownInDoubt", null), store.call("ownCounts", null)]);
   return { ...facts, startCredit: creditStartBytes, letterCredit: ownLetterCredit, inDoubt, outbox: counts.waiting };
 }
@@ -47,7 +47,7 @@ export async function serveLink(options: ServeOptions, socket: FrameSocket, shak
   });
   const courier: Courier = new Courier({
     port: link.letterPort,
-    side: desk.side(shaken.fence, () => courier.poke()),
+    side: desk.side({ fence: shaken.fence, relayEpoch: welcome.relayEpoch, poke: () => courier.poke() }),
     clock,
     log,
     granted: ownLetterCredit,
@@ -56,11 +56,8 @@ export async function serveLink(options: ServeOptions, socket: FrameSocket, shak
   link.letters = courier;
   link.onStream = options.onStream;
   await store.call("settleOwnDoubts", { inDoubt: ownInDoubt, held: welcome.held });
-  if (welcome.inDoubt.length > 0) {
-    // Read after every older link's intake has settled: the desk waits for what is still being committed.
-    const held = await desk.held(welcome.inDoubt);
-    link.mux.held(Buffer.from(JSON.stringify(held)));
-  }
+  // Always said, for the relay sends no letter before it; read after every older link's intake has settled: the desk waits for what is still being committed.
+  link.mux.held(Buffer.from(JSON.stringify({ held: await desk.held(welcome.inDoubt) })));
   link.start();
   courier.open();
   void link.ended.then((end) => log.info({ code: end.fault.code, why: end.fault.why, saidBy: end.saidBy }, "link ended"));

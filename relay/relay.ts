@@ -124,7 +124,7 @@ class Relay {
 
   #makeAcceptor(): Acceptor {
     const { keys } = this.#folder;
-    const deliver = { store: this.#store, clock: this.#clock, commandKey: keys.command };
+    const deliver = { store: this.#store, clock: this.#clock, log: this.#log, commandKey: keys.command };
     const intake = { store: this.#store, clock: this.#clock, log: this.#log };
     return new Acceptor({
       store: this.#store,
@@ -141,7 +141,7 @@ class Relay {
             log: this.#log,
             courierSide: (site) => ({
               lease: (room) => leaseLetters(deliver, site, room),
-              settle: (id, status) => settleLetter(deliver, site.id, id, status),
+              settle: (id, status) => settleLetter(deliver, site, id, status),
               intake: (letter) => takeLetter(intake, site, letter),
             }),
           },
@@ -224,6 +224,7 @@ class Relay {
         return approved;
       },
       end: (site, to, operator) => this.#endSite(site, to, operator),
+      poke: (id) => this.#roster.find(id)?.poke(),
       submit: async (request, operator, idempotencyKey) => {
         const row = await submitCommand({ store: this.#store, clock: this.#clock }, { request, operator, idempotencyKey });
         this.#roster.find(row.site)?.poke();

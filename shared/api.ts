@@ -122,6 +122,18 @@ export interface CommandRequest {
   readonly spec: CommandSpec;
   /** It must have started at the site by then, or it expires there. */
   readonly expiresInMs?: number;
+  /** Commands of one key run one after the other, beside the order that what they touch gives anyway. */
+  readonly orderingKey?: string;
+  /** A newer command of the same key takes the place of those that have not left. */
+  readonly collapseKey?: string;
+}
+
+/** What is signed for a site: inside a command's envelope. */
+export interface CommandBody {
+  readonly operator: string;
+  readonly tier: string;
+  readonly spec: CommandSpec;
+  readonly orderingKey?: string;
 }
 
 export interface CommandView {
@@ -145,6 +157,8 @@ export interface CommandView {
   /** Site clock: when it started and ended there. */
   readonly startedAtSite: string | null;
   readonly endedAtSite: string | null;
+  /** Asked of the site; its word counts. */
+  readonly cancelAsked: string | null;
   readonly outcome: CommandOutcome | null;
 }
 

@@ -49,7 +49,7 @@ async function applyOne({ objects, statusFault }: Cluster, object: KubeObject, f
     const fault = asFault(error);
     // An API server that is away is no verdict about the object: the command is tried again.
     if (fault.family === "unavailable") throw fault;
-    return { ref, result: "failed", why: fault.why };
+    return { ref, result: "failed", why: fault.why.slice(0, 500) };
   }
 }
 

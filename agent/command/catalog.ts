@@ -1,59 +1,64 @@
-// Every kind of command: how its body is read and how it runs. One entry a kind. A body is judged again here, although the relay judged it: the signature says
-// who asked, not that what was asked makes sense.
-import type { CommandOutcome, CommandSpec } from "../../shared/api.ts";
+// Every kind of command: how it runs, what the cluster knows of it, what it leaves there. One entry a kind. Its body was judged before it was stored, by the
+// same rules as at the relay (rules/command-spec), and is read once more here.
+import type { CommandBody, CommandOutcome } from "../../shared/api.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
-import { Fault } from "../../shared/kit/errors.ts";
+import { parseCommandBody, runMsOf } from "../../shared/rules/command-spec.ts";
 import { runApply } from "./apply.ts";
 import type { Cluster } from "./cluster.ts";
-import { probeJob, runJob } from "./job.ts";
+import { probeJob, removeJob, runJob, stopJob } from "./job.ts";
 
-/** What an apply may take (ms) while the API server is away, before it counts as failed. */
-const applyMs = 3_600_000;
-/** A Job's own deadline ends it; this (ms) is for noticing. */
-const jobGraceMs = 300_000;
-
-export interface CommandBody {
-  readonly operator: string;
-  readonly tier: string;
-  readonly spec: CommandSpec;
+/** What is known of an effect while a command runs: the difference between "never began" and "nobody can say". */
+export interface Effect {
+  /** A request that begins it left and was not surely refused. */
+  mayHaveBegun: boolean;
+  /** The cluster has it: durable before anything else is waited for. `leaves`: what is to be removed when all is reported. */
+  begun(leaves: string): Promise<void>;
 }
 
 export interface RunArgs {
   readonly commandId: string;
   readonly body: CommandBody;
   readonly signal: AbortSignal;
-  readonly onStarted: () => Promise<void>;
+  readonly effect: Effect;
 }
 
 export interface Catalog {
-  /** Runs to an outcome. Faults of the family unavailable: nothing is decided, try again. */
+  /** Runs to an outcome. Faults of a cluster that is away: nothing is decided, try again. */
   run(args: RunArgs): Promise<CommandOutcome>;
   /** What the cluster knows: an outcome, null while it runs, "absent". Only for verifiable kinds. */
   probe(args: RunArgs): Promise<CommandOutcome | null | "absent">;
+  /** Stops an effect that runs: its outcome when it had ended, "stopped", "absent". Only for verifiable kinds. */
+  stop(args: RunArgs): Promise<CommandOutcome | "stopped" | "absent">;
+  /** Removes what a command left in the cluster. Faults of a cluster that is away: later; others: it stays. */
+  cleanUp(commandId: string, leaves: string, signal: AbortSignal): Promise<void>;
   /** How long (ms) a run may take. */
   runMsMax(body: CommandBody): number;
 }
 
-export function parseCommandBody(body: Uint8Array): CommandBody {
-  const value = JSON.parse(Buffer.from(body).toString("utf8")) as CommandBody;
-  if (typeof value.operator !== "string" || typeof value.tier !== "string" || typeof value.spec !== "object") throw new Fault("COMMAND_INVALID", { what: "a command's body has no operator, tier or spec" });
-  return value;
+export function readBody(command: { readonly body: Uint8Array; readonly cls: string }): CommandBody {
+  return parseCommandBody(JSON.parse(Buffer.from(command.body).toString("utf8")), command.cls);
 }
 
 export function makeCatalog(cluster: Cluster, clock: Clock): Catalog {
+  const jobRun = ({ commandId, body, signal, effect }: RunArgs) => {
+    if (body.spec.kind !== "job") return null;
+    return { commandId, spec: body.spec, operator: body.operator, tier: body.tier, as: cluster.impersonationOf(body.operator, body.tier), signal, effect };
+  };
   return {
-    async run({ commandId, body, signal, onStarted }) {
-      const as = cluster.impersonationOf(body.operator, body.tier);
-      if (body.spec.kind === "apply") {
-        await onStarted();
-        return runApply(cluster, body.spec, as, signal);
-      }
-      return runJob(cluster, clock, { commandId, spec: body.spec, as, signal, onStarted });
+    async run(args) {
+      const { body, signal } = args;
+      if (body.spec.kind === "apply") return runApply(cluster, body.spec, cluster.impersonationOf(body.operator, body.tier), signal);
+      return runJob(cluster, clock, jobRun(args)!);
     },
-    async probe({ commandId, body, signal, onStarted }) {
-      if (body.spec.kind !== "job") return "absent";
-      return probeJob(cluster, { commandId, spec: body.spec, as: cluster.impersonationOf(body.operator, body.tier), signal, onStarted });
+    async probe(args) {
+      const run = jobRun(args);
+      return run === null ? "absent" : probeJob(cluster, run);
     },
-    runMsMax: (body) => (body.spec.kind === "job" ? body.spec.timeoutMs + jobGraceMs : applyMs),
+    async stop(args) {
+      const run = jobRun(args);
+      return run === null ? "absent" : stopJob(cluster, run);
+    },
+    cleanUp: (commandId, leaves, signal) => removeJob(cluster, commandId, leaves, signal),
+    runMsMax: (body) => runMsOf(body.spec),
   };
 }

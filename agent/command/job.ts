@@ -1,13 +1,15 @@
 // The command `job`: one Job, named after the command, run once. Verifiable: whoever finds that name with our label knows that it was
-// started, so neither a restart nor a lost disk runs it twice. Removed by nobody here: the Job is the evidence until the result is receipted.
+// started, so neither a restart nor a lost disk runs it twice. It is the evidence until its result is receipted, and is removed a day later.
 import { createHash } from "node:crypto";
 import type { CommandOutcome, CommandSpec } from "../../shared/api.ts";
 import { pause, type Clock } from "../../shared/kit/clock.ts";
-import { Fault } from "../../shared/kit/errors.ts";
+import { asFault, Fault } from "../../shared/kit/errors.ts";
+import type { KubeAnswer } from "../kube/objects.ts";
 import type { Impersonation } from "../kube/policy.ts";
+import type { Effect } from "./catalog.ts";
 import type { Cluster } from "./cluster.ts";
 
-const COMMAND_LABEL = "bowline.dev/command";
+export const COMMAND_LABEL = "bowline.dev/command";
 /** Polling (ms) is slowest after a while; a Job's pod takes seconds to start anyway. */
 const pollMs = { first: 200, most: 2_000 };
 
@@ -16,25 +18,29 @@ type JobSpec = Extract<CommandSpec, { kind: "job" }>;
 export interface JobRun {
   readonly commandId: string;
   readonly spec: JobSpec;
+  readonly operator: string;
+  readonly tier: string;
   readonly as: Impersonation;
   readonly signal: AbortSignal;
-  /** The cluster has the Job: durable before anything else is waited for. */
-  readonly onStarted: () => Promise<void>;
+  readonly effect: Effect;
 }
 
 interface JobBody {
-  readonly metadata?: { readonly labels?: Readonly<Record<string, string>> };
+  readonly metadata?: { readonly uid?: string; readonly labels?: Readonly<Record<string, string>> };
   readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[] };
 }
 
 /** `NAME-<12 hex of the command id>`: readable, and the same on every run of this command. A Job's name has at most 63 characters. */
-function jobName(spec: JobSpec, commandId: string): string {
+function jobName(spec: Pick<JobSpec, "name">, commandId: string): string {
   return `${spec.name.slice(0, 50)}-${createHash("sha256").update(commandId).digest("hex").slice(0, 12)}`;
 }
 
-function jobObject(run: JobRun): Record<string, unknown> {
-  const { spec, commandId } = run;
-  const labels = { [COMMAND_LABEL]: createHash("sha256").update(commandId).digest("hex").slice(0, 32), "app.kubernetes.io/managed-by": "bowline" };
+function labelOf(commandId: string): string {
+  return createHash("sha256").update(commandId).digest("hex").slice(0, 32);
+}
+
+export function jobObject({ spec, commandId }: Pick<JobRun, "spec" | "commandId">): Record<string, unknown> {
+  const labels = { [COMMAND_LABEL]: labelOf(commandId), "app.kubernetes.io/managed-by": "bowline" };
   const env = Object.entries(spec.env).map(([name, value]) => ({ name, value }));
   return {
     apiVersion: "batch/v1",
@@ -52,47 +58,63 @@ function jobObject(run: JobRun): Record<string, unknown> {
   };
 }
 
-/** Starts the Job unless it is there already, waits for its end. Faults of the family unavailable mean: try again. */
+function collectionOf(namespace: string): string {
+  return `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
+}
+
+/** Starts the Job unless it is there already, waits for its end. Faults of a cluster that is away mean: try again. */
 export async function runJob(cluster: Cluster, clock: Clock, run: JobRun): Promise<CommandOutcome> {
-  const { objects, statusFault } = cluster;
-  const collection = `/apis/batch/v1/namespaces/${encodeURIComponent(run.spec.namespace)}/jobs`;
-  const name = jobName(run.spec, run.commandId);
-  const created = await objects.call({ method: "POST", path: `${collection}?fieldManager=bowline`, as: run.as, body: jobObject(run), signal: run.signal });
-  if (created.status === 409) await requireOurs(cluster, `${collection}/${name}`, run);
-  else if (created.status !== 201) {
-    const fault = statusFault(created, `the Job ${name} was refused`);
-    if (fault.family === "unavailable") throw fault;
-    return { state: "failed", what: `the Job was refused: ${fault.why}`, code: "COMMAND_FAILED", objects: [{ ref: `Job/${name}`, result: "failed", why: fault.why }] };
+  const { spec, operator, tier } = run;
+  const name = jobName(spec, run.commandId);
+  const path = `${collectionOf(spec.namespace)}/${name}`;
+  const created = await create(cluster, run);
+  if (created.status === 409 && !(await isOurs(cluster, path, run))) return { state: "outcome-unknown", what: `the Job ${name} was there and is gone: somebody deleted it`, code: null, objects: [] };
+  if (created.status !== 409 && created.status !== 201) throw cluster.statusFault(created, `the Job ${name} was refused`);
+  await run.effect.begun(JSON.stringify({ kind: "job", name: spec.name, namespace: spec.namespace, operator, tier }));
+  return waitForEnd(cluster, clock, run, path);
+}
+
+/** One request that may begin the effect. What is surely refused, or surely never arrived, leaves it as unknown or as known as before. */
+async function create({ objects }: Cluster, run: JobRun): Promise<KubeAnswer> {
+  const { effect } = run;
+  const before = effect.mayHaveBegun;
+  effect.mayHaveBegun = true;
+  let answer: KubeAnswer;
+  try {
+    answer = await objects.call({ method: "POST", path: `${collectionOf(run.spec.namespace)}?fieldManager=bowline`, as: run.as, body: jobObject(run), signal: run.signal });
+  } catch (error) {
+    if (!run.signal.aborted && asFault(error).facts["mayHaveArrived"] !== true) effect.mayHaveBegun = before;
+    throw error;
   }
-  await run.onStarted();
-  return waitForEnd(cluster, clock, run, `${collection}/${name}`);
+  if (answer.status >= 400 && answer.status < 500 && answer.status !== 409) effect.mayHaveBegun = before;
+  return answer;
 }
 
 /** What the cluster knows of this command: its outcome, null while it runs, or "absent". */
 export async function probeJob({ objects, statusFault }: Cluster, run: JobRun): Promise<CommandOutcome | null | "absent"> {
   const name = jobName(run.spec, run.commandId);
-  const path = `/apis/batch/v1/namespaces/${encodeURIComponent(run.spec.namespace)}/jobs/${name}`;
-  const answer = await objects.call({ method: "GET", path, as: run.as, signal: run.signal });
+  const answer = await objects.call({ method: "GET", path: `${collectionOf(run.spec.namespace)}/${name}`, as: run.as, signal: run.signal });
   if (answer.status === 404) return "absent";
   if (answer.status !== 200) throw statusFault(answer, `the Job ${name} could not be read`);
   return outcomeOf(answer.body as JobBody, name);
 }
 
-async function requireOurs({ objects }: Cluster, path: string, run: JobRun): Promise<void> {
+/** Whether the Job of that name carries our label; false when it is gone again. Fault COMMAND_FAILED: somebody else's. */
+async function isOurs({ objects, statusFault }: Cluster, path: string, run: JobRun): Promise<boolean> {
   const answer = await objects.call({ method: "GET", path, as: run.as, signal: run.signal });
-  if (answer.status !== 200) throw new Fault("API_SERVER_DOWN", { what: "the Job exists and cannot be read", why: `the API server answered ${answer.status}` });
-  const wanted = (jobObject(run)["metadata"] as { labels: Record<string, string> }).labels[COMMAND_LABEL];
-  if ((answer.body as JobBody).metadata?.labels?.[COMMAND_LABEL] !== wanted) {
-    throw new Fault("COMMAND_FAILED", { what: "another Job has this command's name", why: "it does not carry this command's label", hint: "delete or rename that Job, then ask again" });
-  }
+  if (answer.status === 404) return false;
+  if (answer.status !== 200) throw statusFault(answer, "the Job exists and cannot be read");
+  if ((answer.body as JobBody).metadata?.labels?.[COMMAND_LABEL] === labelOf(run.commandId)) return true;
+  run.effect.mayHaveBegun = false;
+  throw new Fault("COMMAND_FAILED", { what: "another Job has this command's name", why: "it does not carry this command's label", hint: "delete or rename that Job, then ask again" });
 }
 
 async function waitForEnd({ objects, statusFault }: Cluster, clock: Clock, run: JobRun, path: string): Promise<CommandOutcome> {
+  const name = path.slice(path.lastIndexOf("/") + 1);
   let delayMs: number = pollMs.first;
   for (;;) {
     const answer = await objects.call({ method: "GET", path, as: run.as, signal: run.signal });
-    const name = path.slice(path.lastIndexOf("/") + 1);
-    if (answer.status === 404) return { state: "failed", what: "the Job was deleted before it ended", code: "COMMAND_FAILED", objects: [{ ref: `Job/${name}`, result: "failed", why: "deleted" }] };
+    if (answer.status === 404) return { state: "outcome-unknown", what: `the Job ${name} was deleted before its end was seen`, code: null, objects: [] };
     if (answer.status === 200) {
       const outcome = outcomeOf(answer.body as JobBody, name);
       if (outcome !== null) return outcome;
@@ -112,4 +134,27 @@ function outcomeOf(job: JobBody, name: string): CommandOutcome | null {
     }
   }
   return null;
+}
+
+/** Ends a Job that has not ended, with its pods. One that has ended meanwhile says how. */
+export async function stopJob(cluster: Cluster, run: JobRun): Promise<CommandOutcome | "stopped" | "absent"> {
+  const found = await probeJob(cluster, run);
+  if (found !== null) return found;
+  const { spec, operator, tier } = run;
+  await removeJob(cluster, run.commandId, JSON.stringify({ name: spec.name, namespace: spec.namespace, operator, tier }), run.signal);
+  return "stopped";
+}
+
+/** Removes the Job and its pods, as the operator who asked for it; one that is gone, or is not ours any more, is nothing to remove. */
+export async function removeJob({ objects, impersonationOf, statusFault }: Cluster, commandId: string, leaves: string, signal: AbortSignal): Promise<void> {
+  const { name, namespace, operator, tier } = JSON.parse(leaves) as { name: string; namespace: string; operator: string; tier: string };
+  const as = impersonationOf(operator, tier);
+  const path = `${collectionOf(namespace)}/${jobName({ name }, commandId)}`;
+  const found = await objects.call({ method: "GET", path, as, signal });
+  if (found.status === 404) return;
+  if (found.status !== 200) throw statusFault(found, "the Job cannot be read");
+  const { uid, labels } = (found.body as JobBody).metadata ?? {};
+  if (labels?.[COMMAND_LABEL] !== labelOf(commandId)) return;
+  const removed = await objects.call({ method: "DELETE", path, as, body: { propagationPolicy: "Background", ...(uid === undefined ? {} : { preconditions: { uid } }) }, signal });
+  if (removed.status !== 200 && removed.status !== 202 && removed.status !== 404 && removed.status !== 409) throw statusFault(removed, "the Job cannot be removed");
 }

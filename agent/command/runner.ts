@@ -1,18 +1,21 @@
-// Runs commands: claims one at a time in order, lets those of different keys run side by side, writes each outcome with its letter, and after a restart decides
-// what a claim without an outcome means. Knows no kind of command; the catalog does. delivery.md section 3.
+// Claims commands one at a time in order, lets those of different keys run side by side, writes each outcome with its letters, and takes up what a restart finds.
+// A command that only waits (a Job that is watched, a clock that is unknown) gives its place to others. Knows no kind of command; the catalog does.
+// delivery.md section 3.
 import type { CommandOutcome } from "../../shared/api.ts";
-import { ceiling, pause, type CancelTimer, type Clock } from "../../shared/kit/clock.ts";
+import { pause, type CancelTimer, type Clock } from "../../shared/kit/clock.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
-import { asFault, Fault } from "../../shared/kit/errors.ts";
+import { asFault } from "../../shared/kit/errors.ts";
 import type { Logger } from "../../shared/kit/log.ts";
-import { recoveryAct, REPEATABILITY } from "../../shared/rules/command-state.ts";
 import type { TimeEstimate } from "../site-clock.ts";
 import type { ClaimedCommand } from "../store/commands.ts";
 import type { AgentStore } from "../store/store.ts";
-import { parseCommandBody, type Catalog, type RunArgs } from "./catalog.ts";
+import type { Catalog } from "./catalog.ts";
+import { removeLeftovers } from "./leftovers.ts";
+import { CommandRun } from "./run.ts";
 
-/** Commands that run side by side. */
-const parallelMax = 4;
+/** Commands that work side by side, and those that are under way in all: a watched Job costs the API server one small read every two seconds. */
+const workingMax = 4;
+const underWayMax = 64;
 /** Looks for work at least this often (ms): deadlines pass without anybody calling. */
 const lookMs = 5_000;
 const retryMs = { first: 1_000, most: 30_000 };
@@ -30,7 +33,11 @@ export interface RunnerOptions {
 
 export class Runner {
   readonly #options: RunnerOptions;
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #underWay = new Map<string, Promise<void>>();
+  readonly #runs = new Map<string, CommandRun>();
+  /** Ids of those that hold one of the places for work. */
+  readonly #working = new Set<string>();
+  #tidying: Promise<void> | null = null;
   #isLooking = false;
   #wantsLook = false;
   #cancel: CancelTimer = () => {};
@@ -46,20 +53,23 @@ export class Runner {
     this.poke();
   }
 
-  get runningCount(): number {
-    return this.#running.size;
-  }
-
   /** A command may be ready. */
   poke(): void {
     this.#wantsLook = true;
     if (!this.#isLooking && !this.#options.signal.aborted) void this.#look();
   }
 
+  /** Stops a command that runs, as well as it can be; its true outcome counts. */
+  cancel(id: string): void {
+    this.#runs.get(id)?.cancel();
+  }
+
   /** Resolves when nothing runs any more; what was claimed is taken up by the next start. */
   async stopped(): Promise<void> {
     this.#cancel();
-    await Promise.allSettled(this.#running.values());
+    await Promise.allSettled([...this.#underWay.values(), this.#tidying]);
+    const { store, log } = this.#options;
+    await store.call("markCleanStop", null).catch((error: unknown) => log.warn({ why: asFault(error).why }, "the clean stop could not be noted; the next start counts as a restart"));
   }
 
   async #look(): Promise<void> {
@@ -71,30 +81,49 @@ export class Runner {
         this.#wantsLook = false;
         const now = time.estimate();
         // Clock unknown: a deadline can be neither judged kept nor passed, so commands wait.
-        while (now !== null && this.#running.size < parallelMax && !signal.aborted) {
+        if (now === null) break; // looked at again in a while
+        while (this.#working.size < workingMax && this.#underWay.size < underWayMax && !signal.aborted) {
           crashPoint("before-claim");
-          const command = await store.call("claimCommand", { nowMs: now.nowMs, errorMs: now.errorMs });
+          const command = await store.call("claimCommand", now);
           this.#options.onLetter();
           if (command === null) break;
           crashPoint("after-claim");
           this.#begin(command, false);
         }
-        if (now !== null) await store.call("purgeCommands", { nowMs: now.nowMs });
+        this.#tidying ??= this.#tidy(now).finally(() => (this.#tidying = null));
       }
     } catch (error) {
-      log.warn({ code: asFault(error).code, why: asFault(error).why }, "commands could not be claimed; tried again");
+      if (!signal.aborted) log.warn({ code: asFault(error).code, why: asFault(error).why }, "commands could not be claimed; tried again");
     } finally {
       this.#isLooking = false;
       if (!signal.aborted) this.#cancel = clock.after(lookMs, () => this.poke());
     }
   }
 
+  /** Beside the claims: a cluster that answers slowly must not hold them up. */
+  async #tidy(now: TimeEstimate): Promise<void> {
+    const { store, log, signal } = this.#options;
+    try {
+      await store.call("purgeCommands", now);
+      await removeLeftovers(this.#options, now.nowMs);
+    } catch (error) {
+      if (!signal.aborted) log.warn({ code: asFault(error).code, why: asFault(error).why }, "what has ended could not be cleared away; tried again");
+    }
+  }
+
   #begin(command: ClaimedCommand, isRestart: boolean): void {
+    if (!isRestart) this.#working.add(command.id); // what a restart finds has had its place
     const run = this.#run(command, isRestart).finally(() => {
-      this.#running.delete(command.id);
+      this.#underWay.delete(command.id);
+      this.#runs.delete(command.id);
+      this.#leavePlace(command.id);
       this.poke();
     });
-    this.#running.set(command.id, run);
+    this.#underWay.set(command.id, run);
+  }
+
+  #leavePlace(id: string): void {
+    if (this.#working.delete(id)) this.poke();
   }
 
   async #run(command: ClaimedCommand, isRestart: boolean): Promise<void> {
@@ -103,90 +132,41 @@ export class Runner {
     let outcome: CommandOutcome;
     try {
       outcome = await this.#outcome(command, isRestart);
-    } catch (error) {
-      if (signal.aborted) return; // the claim stays, and the next start decides
-      const fault = asFault(error);
-      outcome = { state: "failed", what: `${fault.message}: ${fault.why}`.slice(0, 2_000), code: fault.code, objects: [] };
+    } catch {
+      return; // the agent stops: the claim stays, and the next start decides
     }
     crashPoint("effect-before-outcome");
     await this.#settle(command, outcome);
+    if (signal.aborted) return;
     log.info({ command: command.id, state: outcome.state, what: outcome.what }, "a command ended");
     crashPoint("outcome-before-send");
     this.#options.onLetter();
   }
 
-  /** The outcome is true whatever the disk says: it is written again until it is durable. */
+  #outcome(command: ClaimedCommand, isRestart: boolean): Promise<CommandOutcome> {
+    const { store } = this.#options;
+    const onBegun = (leaves: string): Promise<void> => store.call("markEffect", { id: command.id, cleanup: leaves });
+    try {
+      const run = new CommandRun({ ...this.#options, onBegun, onWaiting: () => this.#leavePlace(command.id) }, command, isRestart);
+      this.#runs.set(command.id, run);
+      return run.outcome();
+    } catch (error) {
+      const fault = asFault(error);
+      return Promise.resolve({ state: "failed", what: `${fault.message}: ${fault.why}`, code: fault.code, objects: [] });
+    }
+  }
+
+  /** The outcome is true whatever the disk says: it is written again until it is durable, or until the agent stops and finds its claim again. */
   async #settle(command: ClaimedCommand, outcome: CommandOutcome): Promise<void> {
     const { store, time, clock, log, signal } = this.#options;
-    for (let delayMs = retryMs.first; ; delayMs = Math.min(retryMs.most, delayMs * 2)) {
+    for (let delayMs = retryMs.first; !signal.aborted; delayMs = Math.min(retryMs.most, delayMs * 2)) {
       try {
         return await store.call("settleCommand", { id: command.id, outcome, startedMs: command.startedMs, nowMs: time.shownMs() });
       } catch (error) {
         const fault = asFault(error);
-        if (fault.family !== "unavailable" || signal.aborted) throw fault;
         log.error({ command: command.id, code: fault.code, why: fault.why }, "an outcome cannot be stored; tried again");
-        await pause(clock, delayMs, signal);
-      }
-    }
-  }
-
-  async #outcome(command: ClaimedCommand, isRestart: boolean): Promise<CommandOutcome> {
-    const { catalog, store, time, clock, signal } = this.#options;
-    const body = parseCommandBody(command.body);
-    const limit = ceiling(clock, Math.min(catalog.runMsMax(body), 2 ** 31 - 1));
-    const args: RunArgs = {
-      commandId: command.id,
-      body,
-      signal: AbortSignal.any([signal, limit.signal]),
-      onStarted: () => store.call("markEffect", { id: command.id }),
-    };
-    try {
-      if (!isRestart) return await this.#untilDecided(() => catalog.run(args), args.signal);
-      const now = time.estimate();
-      const isPast = now !== null && now.nowMs + now.errorMs > command.deadlineMs;
-      return await this.#recover(command, args, recoveryAct(REPEATABILITY[command.kind] ?? "neither", command.attempts, isPast));
-    } catch (error) {
-      if (limit.signal.aborted && !signal.aborted) return { state: "failed", what: "it did not end within its time", code: "COMMAND_FAILED", objects: [] };
-      throw error;
-    } finally {
-      limit.clear();
-    }
-  }
-
-  async #recover(command: ClaimedCommand, args: RunArgs, act: ReturnType<typeof recoveryAct>): Promise<CommandOutcome> {
-    const { catalog } = this.#options;
-    const unknown = (why: string): CommandOutcome => ({ state: "outcome-unknown", what: why, code: null, objects: [] });
-    switch (act) {
-      case "poison":
-        return { state: "failed", what: `the agent restarted ${command.attempts} times while it ran; given up`, code: "COMMAND_FAILED", objects: [] };
-      case "unknown":
-        return unknown("the agent was restarted while it ran, and it may not run twice");
-      case "runAgain":
-        return this.#untilDecided(() => catalog.run(args), args.signal);
-      case "probe":
-      case "probeOnly": {
-        const found = await this.#untilDecided(() => catalog.probe(args), args.signal);
-        if (found === "absent") {
-          if (act === "probeOnly") return unknown("the agent was restarted while it ran, its deadline has passed, and the cluster shows no trace of it");
-          if (command.hasEffect) return unknown("it had started before the agent was restarted, and somebody has deleted it since");
-        }
-        return found === null || found === "absent" ? this.#untilDecided(() => catalog.run(args), args.signal) : found;
-      }
-    }
-  }
-
-  /** Repeats while the cluster is away: that is no verdict about the command. */
-  async #untilDecided<Result>(work: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
-    const { clock, log } = this.#options;
-    for (let delayMs = retryMs.first; ; delayMs = Math.min(retryMs.most, delayMs * 2)) {
-      try {
-        return await work();
-      } catch (error) {
-        const fault = asFault(error);
-        if (signal.aborted) throw signal.reason instanceof Fault ? signal.reason : fault;
-        if (fault.family !== "unavailable") throw fault;
-        log.warn({ code: fault.code, why: fault.why }, "a command waits for the cluster");
-        await pause(clock, delayMs, signal);
+        if (fault.code === "STATE_REFUSED" || fault.code === "COMMAND_UNKNOWN") return; // it has one already, or nobody asked
+        await pause(clock, delayMs, signal).catch(() => {}); // the agent stops
       }
     }
   }

@@ -75,7 +75,7 @@ export class KubeObjects {
       return { status: answer.statusCode, body: parseJson(Buffer.concat(chunks).toString("utf8")) };
     } catch (error) {
       call.signal.throwIfAborted();
-      throw upstreamFault(error, this.#access.origin, false);
+      throw callFault(error, this.#access.origin);
     } finally {
       limit.clear();
     }
@@ -120,10 +120,17 @@ function parseJson(text: string): unknown {
   }
 }
 
+/** Without a verdict of the dial's, the request may have arrived although no answer came: whoever must not do a thing twice is told. */
+function callFault(error: unknown, origin: string): Fault {
+  const fault = upstreamFault(error, origin, false);
+  const wasDialled = !(error instanceof Fault || (error as { cause?: unknown }).cause instanceof Fault);
+  return wasDialled ? new Fault(fault.code, { what: fault.message, why: fault.why, hint: fault.hint, cause: error, facts: { ...fault.facts, mayHaveArrived: true } }) : fault;
+}
+
 /** A failed answer as a Fault with the API server's own words. */
 export function statusFault(answer: KubeAnswer, what: string): Fault {
   const status = answer.body as { message?: unknown; reason?: unknown } | null;
   const message = typeof status?.message === "string" ? status.message : `the API server answered ${answer.status}`;
-  const code = answer.status === 401 ? "API_SERVER_AUTH" : answer.status >= 500 ? "API_SERVER_DOWN" : "COMMAND_FAILED";
+  const code = answer.status === 401 ? "API_SERVER_AUTH" : answer.status === 429 ? "TOO_MANY" : answer.status >= 500 ? "API_SERVER_DOWN" : "COMMAND_FAILED";
   return new Fault(code, { what, why: message, facts: { status: answer.status } });
 }

@@ -68,7 +68,7 @@ export class Reporter {
       madeAtMs,
       agentVersion: this.#options.version,
       ...cluster,
-      agent: { startedAtMs: Math.round(this.#startedAtMs), memoryMiB: Math.round(process.memoryUsage.rss() / 1_048_576), freeDiskMiB, health: [...this.#options.health(), ...(freeDiskMiB < lowDiskMiB ? [{ id: "disk-low", what: "less than 512 MiB are free on the agent's disk" }] : [])] },
+      agent: { startedAtMs: Math.round(this.#startedAtMs), memoryMiB: Math.round(process.memoryUsage.rss() / 1_048_576), freeDiskMiB, health: [...this.#options.health(), ...(counts.refused > 0 ? [{ id: "letters-refused", what: `${counts.refused} letters were refused by the relay; they are kept and tried again` }] : []), ...(freeDiskMiB < lowDiskMiB ? [{ id: "disk-low", what: "less than 512 MiB are free on the agent's disk" }] : [])] },
       queues: { commandsOpen, lettersWaiting: counts.waiting, oldestLetterMs: counts.oldestMs },
     };
     const key = changeKey(report);

@@ -1,59 +1,121 @@
-// Commands at the agent: stored before the receipt, claimed before the effect, outcome and its letter in one transaction. Each function is one step of
-// delivery.md section 3. A row outlives its command as a tombstone, so that what was done is never done again.
+// Commands at the agent: stored before the receipt, claimed before the effect, outcome and its letters in one transaction. Each function is one step of
+// delivery.md section 3. A row outlives its command as a tombstone (tombstones.ts), so that what was done is never done again.
+import { createHash } from "node:crypto";
 import type { CommandOutcome } from "../../shared/api.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { nextAgentState, type AgentEvent, type AgentState } from "../../shared/rules/command-state.ts";
-import { takeSeq } from "./identity.ts";
-import { post } from "./letters.ts";
+import type { TargetKey } from "../../shared/rules/ordering.ts";
+import { boundedOutcome } from "../../shared/rules/outcome.ts";
+import { putFacts, takeSeq } from "./identity.ts";
+import { post, postEvent } from "./letters.ts";
 
 export interface NewStored {
   readonly id: string;
+  readonly relayEpoch: number;
   readonly ord: number;
   readonly after: string | null;
+  readonly lane: string;
   readonly kind: string;
+  readonly cls: string;
+  /** JSON of the envelope's header. */
+  readonly header: string;
   readonly body: Uint8Array;
+  /** Hex SHA-256 of the body. */
   readonly bodyHash: string;
+  readonly keys: readonly TargetKey[];
+  readonly nbfMs: number;
   readonly deadlineMs: number;
   readonly kid: string;
   readonly seq: number;
+  readonly floor: number;
   readonly nowMs: number;
 }
 
-/** Tombstones are kept this long (ms) after the deadline. delivery.md section 3. */
-const tombstoneMs = 30 * 86_400_000;
 /** Open commands and their octets here; beyond it the relay is told "storage" and offers again later. */
 const openMax = 5_000;
 const openOctetsMax = 96 * 1_048_576;
 
 /** Stores a command that was verified. The same one again changes nothing; another body under its id is refused. Faults CONFLICT, QUEUE_FULL, ENVELOPE_REPLAYED. */
 export function* storeCommand(command: NewStored): Operation<"stored" | "known"> {
-  const before = yield* queryOne<{ body_hash: string }>("SELECT body_hash FROM commands WHERE id = ?", command.id);
-  if (before !== null) {
+  const before = yield* queryOne<{ body_hash: string; state: AgentState; cls: string }>("SELECT body_hash, state, cls FROM commands WHERE id = ?", command.id);
+  const isWithdrawn = before?.state === "withdrawn";
+  if (isWithdrawn) yield* query("DELETE FROM commands WHERE id = ?", command.id);
+  else if (before !== null) {
     if (before.body_hash !== command.bodyHash) throw new Fault("CONFLICT", { what: `another command has the id ${command.id}` });
     return "known";
   }
   const room = yield* queryOne<{ n: number; octets: number | null }>("SELECT COUNT(*) AS n, SUM(LENGTH(body)) AS octets FROM commands WHERE state IN ('ready', 'claimed')");
   if (Number(room?.n ?? 0) >= openMax || Number(room?.octets ?? 0) + command.body.length > openOctetsMax) throw new Fault("QUEUE_FULL", { what: "this site holds as many commands as it may" });
-  if (yield* takeSeq(command.kid, command.seq, command.deadlineMs)) throw new Fault("ENVELOPE_REPLAYED", { what: `the envelope of ${command.id} was taken before` });
+  if (yield* takeSeq({ ...command, exp: command.deadlineMs })) throw new Fault("ENVELOPE_REPLAYED", { what: `the envelope of ${command.id} was taken before` });
   yield* query(
-    "INSERT INTO commands (id, ord, after_id, kind, body, body_hash, state, deadline_ms, stored_ms, attempts, has_effect) VALUES (?, ?, ?, ?, ?, ?, 'ready', ?, ?, 0, 0)",
+    "INSERT INTO commands (id, relay_epoch, ord, after_id, lane, kind, cls, header, body, body_hash, state, nbf_ms, deadline_ms, stored_ms, attempts, unclean_restarts, has_effect) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'ready', ?, ?, ?, 0, 0, 0)",
     command.id,
+    command.relayEpoch,
     command.ord,
     command.after,
+    command.lane,
     command.kind,
+    command.cls,
+    command.header,
     command.body,
     command.bodyHash,
+    command.nbfMs,
     command.deadlineMs,
     command.nowMs,
   );
+  // Who may sign a class may take it back: a cancel of another class takes nothing back.
+  if (isWithdrawn && before.cls === command.cls) yield* endWithout(command.id, "cancel", { state: "cancelled", what: "it was cancelled before it arrived", code: null, objects: [] }, command.nowMs);
+  else for (const { key, isOwn } of command.keys) yield* query("INSERT INTO command_targets (command, okey, is_own) VALUES (?, ?, ?)", command.id, key, isOwn ? 1 : 0);
   return "stored";
 }
+
+export interface NewCancel {
+  /** Of the command. */
+  readonly id: string;
+  readonly cls: string;
+  readonly operator: string;
+  /** The command's own: so long the cancel waits for it. */
+  readonly deadlineMs: number;
+  readonly kid: string;
+  readonly seq: number;
+  readonly floor: number;
+  readonly nowMs: number;
+}
+
+/** Takes a cancel that was verified; the command's state after it. One that runs is the caller's to stop. Faults ENVELOPE_REPLAYED, POLICY_REFUSED. */
+export function* cancelCommand(cancel: NewCancel): Operation<AgentState> {
+  const { id, cls, operator, deadlineMs, nowMs } = cancel;
+  const row = yield* queryOne<{ state: AgentState; cls: string; cancel_ms: number | null }>("SELECT state, cls, cancel_ms FROM commands WHERE id = ?", id);
+  if (row !== null && row.state !== "withdrawn" && row.cls !== cls) throw new Fault("POLICY_REFUSED", { what: `a cancel signed as ${cls}`, why: `the command's class is ${row.cls}` });
+  if (yield* takeSeq({ ...cancel, exp: deadlineMs })) throw new Fault("ENVELOPE_REPLAYED", { what: `the cancel of ${id} was taken before` });
+  if (row === null) {
+    yield* query(
+      "INSERT INTO commands (id, relay_epoch, ord, lane, kind, cls, body_hash, state, nbf_ms, deadline_ms, stored_ms, attempts, unclean_restarts, has_effect, cancel_ms) VALUES (?, 0, 0, 'control', '', ?, '', 'withdrawn', 0, ?, ?, 0, 0, 0, ?)",
+      id,
+      cls,
+      deadlineMs,
+      nowMs,
+      nowMs,
+    );
+    return "withdrawn";
+  }
+  yield* query("UPDATE commands SET cancel_ms = COALESCE(cancel_ms, ?) WHERE id = ?", nowMs, id);
+  if (row.state === "ready") yield* endWithout(id, "cancel", { state: "cancelled", what: `cancelled by ${operator} before it started`, code: null, objects: [] }, nowMs);
+  return nextAgentState(row.state, "cancel");
+}
+
+/** Ids of cancels are their commands' with this in front. */
+export const CANCEL = "cancel-";
 
 /** Which of these are here: the answer to what the relay is in doubt about. */
 export function* heldCommands(args: { readonly ids: readonly string[] }): Operation<string[]> {
   const held: string[] = [];
-  for (const id of args.ids) if ((yield* queryOne("SELECT id FROM commands WHERE id = ?", id)) !== null) held.push(id);
+  for (const id of args.ids) {
+    const command = id.startsWith(CANCEL) ? id.slice(CANCEL.length) : null;
+    const row = command === null ? yield* queryOne("SELECT id FROM commands WHERE id = ? AND state <> 'withdrawn'", id) : yield* queryOne("SELECT id FROM commands WHERE id = ? AND cancel_ms IS NOT NULL", command);
+    if (row !== null) held.push(id);
+  }
   return held;
 }
 
@@ -68,43 +130,75 @@ function* step(id: string, event: AgentEvent): Operation<AgentState> {
 export interface ClaimedCommand {
   readonly id: string;
   readonly kind: string;
+  readonly cls: string;
   readonly body: Uint8Array;
   readonly deadlineMs: number;
+  /** Starts, the first one included. */
   readonly attempts: number;
+  /** Restarts without a clean stop that found it claimed. */
+  readonly uncleanRestarts: number;
   /** The cluster has acknowledged the effect's beginning (a Job was created). */
   readonly hasEffect: boolean;
   readonly startedMs: number;
+  /** It was cancelled while it ran. */
+  readonly cancelAsked: boolean;
 }
 
 interface ClaimRow {
   id: string;
   kind: string;
+  cls: string;
   body: Uint8Array;
+  body_hash: string;
   deadline_ms: number;
   attempts: number;
+  unclean_restarts: number;
   has_effect: number;
   started_ms: number;
+  cancel_ms: number | null;
 }
 
-const CLAIM_COLUMNS = "id, kind, body, deadline_ms, attempts, has_effect, started_ms";
+const CLAIM_COLUMNS = "id, kind, cls, body, body_hash, deadline_ms, attempts, unclean_restarts, has_effect, started_ms, cancel_ms";
 
 function claimOf(row: ClaimRow): ClaimedCommand {
-  return { id: row.id, kind: row.kind, body: row.body, deadlineMs: Number(row.deadline_ms), attempts: Number(row.attempts), hasEffect: Number(row.has_effect) === 1, startedMs: Number(row.started_ms) };
+  return {
+    id: row.id,
+    kind: row.kind,
+    cls: row.cls,
+    body: row.body,
+    deadlineMs: Number(row.deadline_ms),
+    attempts: Number(row.attempts),
+    uncleanRestarts: Number(row.unclean_restarts),
+    hasEffect: Number(row.has_effect) === 1,
+    startedMs: Number(row.started_ms),
+    cancelAsked: row.cancel_ms !== null,
+  };
 }
 
-/** Claims the next command that may start: predecessor settled, deadline surely not passed. Surely passed ones expire on the way. */
+/** Not behind an open one: neither the one that its letter names, nor one of lower order that touches the same things. */
+const IN_ITS_TURN = `NOT EXISTS (SELECT 1 FROM commands p WHERE p.id = c.after_id AND p.state IN ('ready', 'claimed'))
+  AND NOT EXISTS (SELECT 1 FROM command_targets t JOIN command_targets u ON u.okey = t.okey AND u.command <> t.command AND (u.is_own = 1 OR t.is_own = 1)
+    JOIN commands p ON p.id = u.command WHERE t.command = c.id AND p.ord < c.ord AND p.state IN ('ready', 'claimed'))`;
+
+/** Claims the next command that may start: its predecessors settled, its time surely begun and surely not over. Surely passed ones expire on the way. */
 export function* claimCommand(args: { readonly nowMs: number; readonly errorMs: number }): Operation<ClaimedCommand | null> {
-  const late = yield* query<{ id: string }>("SELECT id FROM commands WHERE state = 'ready' AND deadline_ms < ? LIMIT 100", args.nowMs - args.errorMs);
-  for (const { id } of late) yield* endWithout(id, "expire", { state: "expired", what: "its deadline passed before it could start", code: null, objects: [] }, args.nowMs);
-  const row = yield* queryOne<{ id: string }>(
-    "SELECT id FROM commands c WHERE state = 'ready' AND deadline_ms > ? AND (after_id IS NULL OR NOT EXISTS (SELECT 1 FROM commands p WHERE p.id = c.after_id AND p.state IN ('ready', 'claimed'))) ORDER BY ord LIMIT 1",
-    args.nowMs + args.errorMs,
-  );
-  if (row === null) return null;
+  const { nowMs, errorMs } = args;
+  const late = yield* query<{ id: string }>("SELECT id FROM commands WHERE state = 'ready' AND deadline_ms < ? LIMIT 100", nowMs - errorMs);
+  for (const { id } of late) yield* endWithout(id, "expire", { state: "expired", what: "its deadline passed before it could start", code: null, objects: [] }, nowMs);
+  for (;;) {
+    const row = yield* queryOne<ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM commands c WHERE state = 'ready' AND deadline_ms > ? AND nbf_ms <= ? AND ${IN_ITS_TURN} ORDER BY ord LIMIT 1`, nowMs + errorMs, nowMs - errorMs);
+    if (row === null) return null;
+    if (createHash("sha256").update(row.body).digest("hex") === row.body_hash) return yield* claim(row, nowMs);
+    // What was verified is not what is here now: it is not run.
+    yield* endWithout(row.id, "refuse", { state: "failed", what: "its body was damaged on this site's disk before it started; it was not run", code: "STORE_CORRUPT", objects: [] }, nowMs);
+  }
+}
+
+function* claim(row: ClaimRow, nowMs: number): Operation<ClaimedCommand> {
   yield* step(row.id, "claim");
-  yield* query("UPDATE commands SET attempts = 1, started_ms = ? WHERE id = ?", args.nowMs, row.id);
-  yield* post({ id: `claim-${row.id}`, kind: "claim", body: { command: row.id, startedMs: args.nowMs }, nowMs: args.nowMs });
-  return claimOf((yield* queryOne<ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM commands WHERE id = ?`, row.id))!);
+  yield* query("UPDATE commands SET attempts = 1, started_ms = ? WHERE id = ?", nowMs, row.id);
+  yield* post({ id: `claim-${row.id}`, kind: "claim", body: { command: row.id, startedMs: nowMs }, nowMs });
+  return claimOf({ ...row, attempts: 1, started_ms: nowMs });
 }
 
 function* endWithout(id: string, event: AgentEvent, outcome: CommandOutcome, nowMs: number): Operation<void> {
@@ -112,9 +206,13 @@ function* endWithout(id: string, event: AgentEvent, outcome: CommandOutcome, now
   yield* finish(id, outcome, null, nowMs);
 }
 
-function* finish(id: string, outcome: CommandOutcome, startedMs: number | null, nowMs: number): Operation<void> {
-  yield* query("UPDATE commands SET outcome = ?, ended_ms = ? WHERE id = ?", JSON.stringify(outcome), nowMs, id);
-  yield* post({ id: `result-${id}`, kind: "result", body: { command: id, startedMs, endedMs: nowMs, outcome }, nowMs });
+/** The outcome, its letter and its place in the site's history. */
+function* finish(id: string, full: CommandOutcome, startedMs: number | null, nowMs: number): Operation<void> {
+  const outcome = boundedOutcome(full);
+  const row = yield* queryOne<{ header: string | null }>("UPDATE commands SET outcome = ?, ended_ms = ? WHERE id = ? RETURNING header", JSON.stringify(outcome), nowMs, id);
+  yield* query("DELETE FROM command_targets WHERE command = ?", id);
+  yield* post({ id: `result-${id}`, kind: "result", body: { command: id, header: row?.header ?? "", startedMs, endedMs: nowMs, outcome }, nowMs });
+  yield* postEvent({ id: `outcome-${id}`, atMs: nowMs, event: "command", what: `${id} ${outcome.state}: ${outcome.what}`.slice(0, 500) });
 }
 
 /** The effect is done: its outcome and the letter that says so, together. */
@@ -123,21 +221,23 @@ export function* settleCommand(args: { readonly id: string; readonly outcome: Co
   yield* finish(args.id, args.outcome, args.startedMs, args.nowMs);
 }
 
-/** The effect has begun in the cluster: from here on an absent Job was deleted, not never started. */
-export function* markEffect(args: { readonly id: string }): Operation<void> {
-  yield* query("UPDATE commands SET has_effect = 1 WHERE id = ?", args.id);
+/** The effect has begun in the cluster: from here on an absent Job was deleted, not never started. `cleanup`: what is to be removed when all is reported. */
+export function* markEffect(args: { readonly id: string; readonly cleanup: string | null }): Operation<void> {
+  yield* query("UPDATE commands SET has_effect = 1, cleanup = ? WHERE id = ?", args.cleanup, args.id);
 }
 
-/** Claims that a restart finds, each counted once more. */
+/** The agent stops and nothing runs any more: what is claimed is not what ended it. */
+export function* markCleanStop(_args: null): Operation<void> {
+  yield* putFacts({ facts: { cleanStop: "1" } });
+}
+
+/** Claims that a restart finds. Only a restart without a clean stop before it speaks against a command; the mark is spent, so that the next one has to earn its own. */
 export function* reclaimCommands(_args: null): Operation<ClaimedCommand[]> {
-  yield* query("UPDATE commands SET attempts = attempts + 1 WHERE state = 'claimed'");
+  const isClean = (yield* queryOne("SELECT value FROM facts WHERE name = 'cleanStop'")) !== null;
+  yield* putFacts({ facts: {}, drop: ["cleanStop"] });
+  yield* query("UPDATE commands SET attempts = attempts + 1, unclean_restarts = unclean_restarts + ? WHERE state = 'claimed'", isClean ? 0 : 1);
   const rows = yield* query<ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM commands WHERE state = 'claimed' ORDER BY ord`);
   return rows.map(claimOf);
-}
-
-/** Tombstones whose time is over. */
-export function* purgeCommands(args: { readonly nowMs: number }): Operation<void> {
-  yield* query("DELETE FROM commands WHERE id IN (SELECT id FROM commands WHERE state = 'reported' AND deadline_ms < ? LIMIT 100)", args.nowMs - tombstoneMs);
 }
 
 export function* openCommandCount(_args: null): Operation<number> {

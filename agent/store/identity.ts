@@ -12,7 +12,7 @@ export function* draw(args: { readonly name: CounterName; readonly count?: numbe
   return Number(row.value) - count + 1;
 }
 
-export type FactName = "agentEpoch" | "relay" | "joining" | "site" | "name" | "statement" | "relayEpoch" | "clock" | "boot";
+export type FactName = "agentEpoch" | "relay" | "joining" | "site" | "name" | "statement" | "relayEpoch" | "clock" | "boot" | "cleanStop" | "prevHash";
 
 export function* putFacts(args: { readonly facts: Readonly<Partial<Record<FactName, string>>>; readonly drop?: readonly FactName[] }): Operation<void> {
   for (const [name, value] of Object.entries(args.facts)) yield* query("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value);
@@ -43,12 +43,22 @@ export function* takeWelcome(args: { readonly documents: readonly { readonly ver
 /** Numbers kept per signer; above it the lowest become the floor. A signer has at most some thousand commands open at one site. */
 const seenMax = 20_000;
 
-/** True when this signer's number was taken before. Otherwise it is taken now, in the caller's transaction. */
-export function* takeSeq(kid: string, seq: number, exp: number): Operation<boolean> {
-  const floor = yield* queryOne<{ floor: number }>("SELECT floor FROM floors WHERE kid = ?", kid);
-  if (floor !== null && seq <= Number(floor.floor)) return true;
+export interface TakenNumber {
+  readonly kid: string;
+  readonly seq: number;
+  /** What the signer said of the numbers below. */
+  readonly floor: number;
+  readonly exp: number;
+}
+
+/** True when this signer's number was taken before. Otherwise it is taken now, in the caller's transaction, and what the signer never sends again is forgotten. */
+export function* takeSeq({ kid, seq, floor: said, exp }: TakenNumber): Operation<boolean> {
+  const row = yield* queryOne<{ floor: number }>("SELECT floor FROM floors WHERE kid = ?", kid);
+  const floor = Number(row?.floor ?? 0);
+  if (seq <= floor) return true;
   const taken = yield* query("INSERT INTO seen (kid, seq, exp) VALUES (?, ?, ?) ON CONFLICT (kid, seq) DO NOTHING RETURNING seq", kid, seq, exp);
   if (taken.length === 0) return true;
+  if (said > floor) yield* setFloor(kid, said);
   // Counting walks the numbers of a signer; how far the rows lie apart is known at once, and is never less than there are.
   const span = yield* queryOne<{ n: number }>("SELECT (SELECT MAX(rowid) FROM seen) - (SELECT MIN(rowid) FROM seen) + 1 AS n");
   if (Number(span?.n ?? 0) <= seenMax) return false;
@@ -60,7 +70,10 @@ export function* takeSeq(kid: string, seq: number, exp: number): Operation<boole
 /** The floor rises over everything that has expired: it would be refused by its time anyway. */
 function* raiseFloor(kid: string): Operation<void> {
   const row = yield* queryOne<{ seq: number }>("SELECT seq FROM seen WHERE kid = ? ORDER BY seq LIMIT 1 OFFSET ?", kid, seenMax / 2);
-  if (row === null) return;
-  yield* query("INSERT INTO floors (kid, floor) VALUES (?, ?) ON CONFLICT (kid) DO UPDATE SET floor = excluded.floor", kid, row.seq);
-  yield* query("DELETE FROM seen WHERE kid = ? AND seq <= ?", kid, row.seq);
+  if (row !== null) yield* setFloor(kid, Number(row.seq));
+}
+
+function* setFloor(kid: string, floor: number): Operation<void> {
+  yield* query("INSERT INTO floors (kid, floor) VALUES (?, ?) ON CONFLICT (kid) DO UPDATE SET floor = excluded.floor", kid, floor);
+  yield* query("DELETE FROM seen WHERE kid = ? AND seq <= ?", kid, floor);
 }

@@ -1,11 +1,15 @@
 // Letters that leave the agent: claims, results, the report, events. Put in the transaction that makes them true; numbered for their signature when they are
 // leased. Events are a ring: what falls out leaves a gap record, so that a hole is never silent.
+import { createHash } from "node:crypto";
+import type { CommandOutcome } from "../../shared/api.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
-import { inDoubtLetters, leaseLetters, outboxCounts, putLetter, removeLetter, returnLetter, type LeasedLetter, type OutboxCounts } from "../../shared/outbox/outbox.ts";
+import { inDoubtLetters, isInDoubt, isUnderWay, leaseLetters, outboxCounts, putLetter, removeLetter, returnLetter, type LeaseArgs, type LeasedLetter, type OutboxCounts } from "../../shared/outbox/outbox.ts";
 import type { LetterKind } from "../../shared/outbox/letter.ts";
-import { letterCreditLetters } from "../../shared/wire/limits.ts";
-import { draw } from "./identity.ts";
+import { boundedOutcome, cut } from "../../shared/rules/outcome.ts";
+import { headerBytes, type HeaderParts } from "../../shared/trust/envelope.ts";
+import { draw, putFacts } from "./identity.ts";
+import { commandReported } from "./tombstones.ts";
 
 /** Events that wait; at one every few seconds, hours of a flapping link. */
 const eventsWaitingMax = 1_000;
@@ -13,10 +17,18 @@ const SELF = "";
 
 /** `body` is the JSON that gets signed; `kind` is repeated inside it. */
 export function* post(letter: { readonly id: string; readonly kind: LetterKind; readonly body: Readonly<Record<string, unknown>>; readonly replaceKey?: string; readonly nowMs: number }): Operation<void> {
-  const body = Buffer.from(JSON.stringify({ kind: letter.kind, ...letter.body }));
+  const body = bodyOf(letter.kind, letter.body);
   const ord = yield* draw({ name: "order" });
   const lane = letter.kind === "event" ? "bulk" : letter.kind === "report" ? "interactive" : "deploy";
-  yield* putLetter({ id: letter.id, site: SELF, lane, kind: letter.kind, replaceKey: letter.replaceKey ?? null, ord, afterId: null, body, octets: body.length, nowMs: letter.nowMs });
+  yield* putLetter({ id: letter.id, site: SELF, lane, kind: letter.kind, replaceKey: letter.replaceKey ?? null, ord, afterId: null, body, octets: body.length, nowMs: letter.nowMs, sum: sumOf(body) });
+}
+
+function bodyOf(kind: LetterKind, body: Readonly<Record<string, unknown>>): Buffer {
+  return Buffer.from(JSON.stringify({ kind, ...body }));
+}
+
+function sumOf(body: Uint8Array): string {
+  return createHash("sha256").update(body).digest("hex");
 }
 
 export function* postReport(args: { readonly id: string; readonly madeMs: number; readonly report: unknown }): Operation<void> {
@@ -52,42 +64,103 @@ function* leaveGap(excess: number, nowMs: number): Operation<void> {
 }
 
 export interface LeasedOwn extends LeasedLetter {
-  readonly seq: number;
+  /** What is signed, with our next number and the hash of our header before. */
+  readonly parts: HeaderParts;
 }
 
-export function* leaseOwn(args: { readonly letters: number; readonly octets: number; readonly fence: number }): Operation<LeasedOwn[]> {
+export interface OwnLease extends Omit<LeaseArgs, "site"> {
+  readonly siteId: string;
+  readonly epoch: number;
+  /** Hex id of the site's key. */
+  readonly kid: string;
+}
+
+export function* leaseOwn(args: OwnLease): Operation<LeasedOwn[]> {
   const leased: LeasedOwn[] = [];
-  for (const letter of yield* leaseLetters({ site: SELF, ...args })) leased.push({ ...letter, seq: yield* draw({ name: "seq" }) });
+  let prev = (yield* queryOne<{ value: string }>("SELECT value FROM facts WHERE name = 'prevHash'"))?.value ?? "";
+  for (const letter of yield* leaseLetters({ ...args, site: SELF })) {
+    const typ = letter.kind === "report" || letter.kind === "event" ? "report" : "result";
+    const parts: HeaderParts = { typ, aud: args.siteId, epoch: args.epoch, seq: yield* draw({ name: "seq" }), prev, cid: letter.id, iat: args.nowMs, nbf: 0, exp: 0, cls: "read" };
+    const body = letter.body ?? new Uint8Array(0);
+    prev = createHash("sha256").update(headerBytes(parts, args.kid, { len: body.length, sha256: letter.sum ?? sumOf(body) })).digest("hex");
+    leased.push({ ...letter, parts });
+  }
+  if (leased.length > 0) yield* putFacts({ facts: { prevHash: prev } });
   return leased;
 }
 
 export function* ownInDoubt(_args: null): Operation<string[]> {
-  return yield* inDoubtLetters(SELF, letterCreditLetters);
+  return yield* inDoubtLetters(SELF);
 }
+
+/** Results are never dropped; what is said elsewhere too, or is stale by tomorrow, is not kept for its own sake. */
+const RESULT = "result-";
 
 /** The relay has it. A result's receipt moves its command; only its tombstone stays. */
-export function* ownReceipt(args: { readonly id: string }): Operation<void> {
+function* received(id: string): Operation<void> {
   crashPoint("receipt-before-purge");
-  yield* removeLetter(args.id);
-  if (args.id.startsWith("result-")) yield* query("UPDATE commands SET state = 'reported', body = NULL WHERE id = ? AND state = 'outcome'", args.id.slice("result-".length));
+  yield* removeLetter(id);
+  if (id.startsWith(RESULT)) yield* commandReported(id.slice(RESULT.length));
 }
 
-/** Refused for now: it waits again. */
-export function* ownReturn(args: { readonly id: string }): Operation<void> {
-  yield* returnLetter(SELF, args.id);
+/** A letter of this link, by its fence: what an older link says of it settles nothing. */
+export interface OwnLetter {
+  readonly id: string;
+  readonly fence: number;
+  readonly nowMs: number;
 }
 
-/** Refused for good: kept nowhere, and said so by the caller's log. */
-export function* ownDrop(args: { readonly id: string }): Operation<void> {
+export function* ownReceipt(args: OwnLetter): Operation<void> {
+  if (yield* isUnderWay(args.id, args.fence)) yield* received(args.id);
+}
+
+/** Waits (ms) of a letter that was refused: the relay has no room now, or it will not have it at all. The second is tried too: a newer relay may. */
+const refusedMs = { first: 30_000, most: 300_000 } as const;
+const refusedForGoodMs = { first: 3_600_000, most: 86_400_000 } as const;
+
+function* putBack(args: OwnLetter, waits: { readonly first: number; readonly most: number }): Operation<void> {
+  const row = yield* queryOne<{ failures: number }>("SELECT failures FROM outbox WHERE id = ?", args.id);
+  const waitMs = Math.min(waits.most, waits.first * 2 ** Math.min(Number(row?.failures ?? 0), 16));
+  yield* returnLetter({ id: args.id, notBeforeMs: args.nowMs + waitMs, hasFailed: true });
+}
+
+/** Refused for now: it waits again, and not before its time. */
+export function* ownReturn(args: OwnLetter): Operation<void> {
+  if (yield* isUnderWay(args.id, args.fence)) yield* putBack(args, refusedMs);
+}
+
+/** Refused for good. A result is true whatever the relay thinks of it: it is kept and offered again, ever more seldom. */
+export function* ownRefused(args: OwnLetter): Operation<"kept" | "dropped"> {
+  if (!(yield* isUnderWay(args.id, args.fence))) return "kept";
+  if (args.id.startsWith(RESULT)) {
+    yield* putBack(args, refusedForGoodMs);
+    return "kept";
+  }
   yield* removeLetter(args.id);
+  return "dropped";
+}
+
+/** A letter that cannot be signed and sent as it is: a result becomes a short one that says so, anything else goes. */
+export function* ownUnsendable(args: OwnLetter & { readonly why: string }): Operation<void> {
+  if (!(yield* isUnderWay(args.id, args.fence))) return;
+  const command = args.id.startsWith(RESULT) ? yield* queryOne<{ id: string; header: string | null; outcome: string; started_ms: number | null; ended_ms: number }>("SELECT id, header, outcome, started_ms, ended_ms FROM commands WHERE id = ?", args.id.slice(RESULT.length)) : null;
+  if (command === null) return yield* removeLetter(args.id);
+  const { state, what, code } = JSON.parse(command.outcome) as CommandOutcome;
+  const outcome = boundedOutcome({ state, what: `${cut(what, 500)} (its details cannot be sent: ${args.why})`, code, objects: [] });
+  const body = bodyOf("result", { command: command.id, header: command.header ?? "", startedMs: command.started_ms === null ? null : Number(command.started_ms), endedMs: Number(command.ended_ms), outcome });
+  yield* query("UPDATE outbox SET body = ?, octets = ?, sum = ? WHERE id = ?", body, body.length, sumOf(body), args.id);
+  const row = yield* queryOne<{ failures: number }>("SELECT failures FROM outbox WHERE id = ?", args.id);
+  if (Number(row?.failures ?? 0) > 0) return yield* putBack(args, refusedForGoodMs); // the short one cannot leave either
+  yield* returnLetter({ id: args.id, notBeforeMs: 0, hasFailed: true });
 }
 
 /** What was in doubt when the link began: held there, or waiting again. */
 export function* settleOwnDoubts(args: { readonly inDoubt: readonly string[]; readonly held: readonly string[] }): Operation<void> {
   const held = new Set(args.held);
   for (const id of args.inDoubt) {
-    if (held.has(id)) yield* ownReceipt({ id });
-    else yield* ownReturn({ id });
+    if (!(yield* isInDoubt(id))) continue;
+    if (held.has(id)) yield* received(id);
+    else yield* returnLetter({ id, notBeforeMs: 0, hasFailed: false });
   }
 }
 

@@ -2,8 +2,9 @@
 import * as commands from "./commands.ts";
 import * as identity from "./identity.ts";
 import * as letters from "./letters.ts";
+import * as tombstones from "./tombstones.ts";
 
-export { migrations } from "./schema.ts";
+export { applicationId, migrations } from "./schema.ts";
 
 export const operations = {
   draw: identity.draw,
@@ -17,16 +18,21 @@ export const operations = {
   ownInDoubt: letters.ownInDoubt,
   ownReceipt: letters.ownReceipt,
   ownReturn: letters.ownReturn,
-  ownDrop: letters.ownDrop,
+  ownRefused: letters.ownRefused,
+  ownUnsendable: letters.ownUnsendable,
   settleOwnDoubts: letters.settleOwnDoubts,
   ownCounts: letters.ownCounts,
   storeCommand: commands.storeCommand,
+  cancelCommand: commands.cancelCommand,
   heldCommands: commands.heldCommands,
   claimCommand: commands.claimCommand,
   settleCommand: commands.settleCommand,
   markEffect: commands.markEffect,
+  markCleanStop: commands.markCleanStop,
   reclaimCommands: commands.reclaimCommands,
-  purgeCommands: commands.purgeCommands,
+  dueLeftovers: tombstones.dueLeftovers,
+  leftoverRemoved: tombstones.leftoverRemoved,
+  purgeCommands: tombstones.purgeCommands,
   openCommandCount: commands.openCommandCount,
 } as const;
 

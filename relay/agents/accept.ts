@@ -98,6 +98,7 @@ export class Acceptor {
         },
       });
       const { site, welcome } = admitted!;
+      if (welcome.trustMore === true) return socket.close(); // it walks what it was given and dials again for the rest
       if (welcome.state === "linked") return onLinked(socket, claim, admitted!);
       log.info({ site: site.name, id: site.id }, "an agent waits for approval");
       this.#wait(site.id, socket);

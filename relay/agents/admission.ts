@@ -4,7 +4,7 @@ import type { Clock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { siteIdOf } from "../../shared/kit/keys.ts";
 import type { Claim } from "../../shared/link/handshake.ts";
-import type { Welcome } from "../../shared/link/handshake-parts.ts";
+import { trustCharsMax, trustStepsMax, type Welcome } from "../../shared/link/handshake-parts.ts";
 import { SITE_NAME } from "../../shared/rules/target.ts";
 import { creditStartBytes, letterCreditBytes, letterCreditLetters } from "../../shared/wire/limits.ts";
 import type { SiteRow } from "../store/sites.ts";
@@ -26,14 +26,22 @@ export async function admitLink(store: RelayStore, clock: Clock, claim: Claim): 
   if (known === null || !claim.isSignedBy(known.signKey)) {
     throw new Fault("SITE_KEY_WRONG", { what: "the relay knows no site with this key", why: known === null ? "no such site has joined, or the relay's database is older" : "the proof does not fit", hint: "join again with a new token: bowline agent join --token TOKEN" });
   }
-  const nowMs = clock.wallMs();
-  const { site, isClone, hasNewEpoch } = await store.call("beginLink", { id, boot: claim.boot, dial: claim.dial, fence: claim.fence, agentEpoch: hello.agentEpoch, agentVersion: hello.version, nowMs });
+  const { site, isClone, inDoubt, held } = await store.call("admitLink", {
+    id,
+    boot: claim.boot,
+    dial: claim.dial,
+    fence: claim.fence,
+    agentEpoch: hello.agentEpoch,
+    agentVersion: hello.version,
+    freeOctets: hello.freeOctets,
+    clockErrorMs: hello.clockErrorMs ?? null,
+    agentInDoubt: hello.inDoubt,
+    nowMs: clock.wallMs(),
+  });
   if (isClone) {
     throw new Fault("SITE_CLONED", { what: "another agent runs with this site's keys", why: `it has dialled more often than this one (dial ${claim.dial})`, hint: "stop one of them; keys belong to one agent. After restoring an old copy of the agent's data, join again with a new token" });
   }
-  if (site.state === "waiting") return { site, welcome: await welcomeOf(store, site, claim, { inDoubt: [], held: [] }) };
-  const doubts = await store.call("reconcileLetters", { site: id, agentInDoubt: hello.inDoubt, hasNewEpoch, nowMs });
-  return { site, welcome: await welcomeOf(store, site, claim, doubts) };
+  return { site, welcome: await welcomeOf(store, site, claim, { inDoubt, held }) };
 }
 
 /** A claim with a join token. The secret is proved, never sent; the use is bound to the key. */
@@ -60,7 +68,31 @@ export async function admitJoin(store: RelayStore, clock: Clock, claim: Claim): 
 }
 
 async function welcomeOf(store: RelayStore, site: SiteRow, claim: Claim, doubts: { readonly inDoubt: readonly string[]; readonly held: readonly string[] }): Promise<Welcome> {
-  const [trust, relayEpoch] = await Promise.all([store.call("trustAfter", { version: claim.hello?.trustVersion ?? 0 }), store.call("relayEpoch", null)]);
+  const [documents, relayEpoch] = await Promise.all([store.call("trustAfter", { version: claim.hello?.trustVersion ?? 0, limit: trustStepsMax + 1 }), store.call("relayEpoch", null)]);
+  const trust = trustPage(documents);
+  const hasMore = trust.length < documents.length;
   const isLinked = site.state === "active" && claim.purpose === "link";
-  return { state: isLinked ? "linked" : "waiting", name: site.name, relayEpoch, startCredit: creditStartBytes, letterCredit: isLinked ? ownLetterCredit : { letters: 0, octets: 0 }, trust, siteStatement: site.statement, ...doubts };
+  return {
+    state: isLinked ? "linked" : "waiting",
+    name: site.name,
+    relayEpoch,
+    startCredit: creditStartBytes,
+    letterCredit: isLinked ? ownLetterCredit : { letters: 0, octets: 0 },
+    trust,
+    trustMore: hasMore,
+    siteStatement: hasMore ? null : site.statement, // whoever signed it may be listed only in a document that is to come
+    ...doubts,
+  };
+}
+
+/** As many as fit a WELCOME, one at least. */
+export function trustPage(documents: readonly Uint8Array[]): Uint8Array[] {
+  let chars = 0;
+  const page: Uint8Array[] = [];
+  for (const document of documents.slice(0, trustStepsMax)) {
+    chars += Math.ceil((document.length * 4) / 3) + 3;
+    if (page.length > 0 && chars > trustCharsMax) break;
+    page.push(document);
+  }
+  return page;
 }

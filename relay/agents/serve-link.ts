@@ -1,7 +1,7 @@
 // One admitted link at the relay: mux, courier, place in the roster, and its end in the store. Promises: what was in doubt is settled before a letter
 // leaves; the end of a link is written once, with its reason; a link that ended leaves nothing behind. Called by the composition root.
 import type { Clock } from "../../shared/kit/clock.ts";
-import { asFault } from "../../shared/kit/errors.ts";
+import { asFault, Fault } from "../../shared/kit/errors.ts";
 import type { Logger } from "../../shared/kit/log.ts";
 import { systemRandom } from "../../shared/kit/random.ts";
 import { Courier, type CourierSide } from "../../shared/outbox/courier.ts";
@@ -13,6 +13,9 @@ import { creditStartBytes, letterCreditLetters } from "../../shared/wire/limits.
 import type { RelayStore } from "../store/store.ts";
 import { ownLetterCredit, type Admitted } from "./admission.ts";
 import type { Linked, Roster } from "./roster.ts";
+
+/** The agent's HELD comes at once; it waits for what is still being committed there, and a slow disk takes seconds (ms). */
+const heldMs = 60_000;
 
 export interface ServeOptions {
   readonly store: RelayStore;
@@ -43,7 +46,7 @@ export function serveLink(options: ServeOptions, socket: FrameSocket, claim: Cla
   const linked: Linked = { siteId: site.id, name: site.name, fence: claim.fence, link, sinceMs: clock.wallMs(), agentVersion: hello.version, roundTripMs: null, poke: () => courier.poke() };
   link.letters = courier;
   link.onRoundTrip = (ms) => (linked.roundTripMs = ms);
-  settleDoubts(options, { link, courier, log, siteId: site.id, inDoubt: welcome.inDoubt });
+  settleDoubts(options, { link, courier, log, siteId: site.id, fence: claim.fence, inDoubt: welcome.inDoubt });
   roster.join(linked);
   log.info({ version: hello.version, dial: claim.dial }, "site linked");
   void link.ended.then((end) => leave(options, linked, end, log));
@@ -56,33 +59,44 @@ interface Doubts {
   readonly courier: Courier;
   readonly log: Logger;
   readonly siteId: string;
+  readonly fence: number;
   readonly inDoubt: readonly string[];
 }
 
-/** Letters leave only when the agent has said which of those in doubt it holds. */
+/** Letters leave only when the agent has said which of those in doubt it holds. It always says so, first of all; one that does not is no agent of ours. */
 function settleDoubts(options: ServeOptions, doubts: Doubts): void {
-  const { link, courier, log, siteId, inDoubt } = doubts;
-  if (inDoubt.length === 0) return courier.open();
+  const { link, courier, log, siteId, fence, inDoubt } = doubts;
+  const give = (why: string, error: unknown): void => {
+    const fault = asFault(error);
+    log.error({ code: fault.code, why: fault.why }, why);
+    link.abort(fault.family === "refused" ? "protocol" : "busy", fault);
+  };
+  const cancel = options.clock.after(heldMs, () => give("the agent did not say what it holds", new Fault("FRAME_MALFORMED", { what: "HELD did not come", why: `${heldMs / 1000} s after WELCOME` })));
+  void link.ended.then(cancel);
   link.onHeld = (payload) => {
-    link.onHeld = () => {};
+    cancel();
+    link.onHeld = () => give("the agent said twice what it holds", new Fault("FRAME_MISPLACED", { what: "HELD came twice" }));
     Promise.resolve()
-      .then(() => options.store.call("settleInDoubt", { site: siteId, inDoubt, held: parseHeld(payload), nowMs: options.clock.wallMs() }))
+      .then(() => parseHeld(payload))
+      .then((held) => (inDoubt.length === 0 ? undefined : options.store.call("settleInDoubt", { site: siteId, fence, inDoubt, held, nowMs: options.clock.wallMs() })))
       .then(
         () => courier.open(),
-        (error: unknown) => {
-          const fault = asFault(error);
-          log.error({ code: fault.code, why: fault.why }, "what was in doubt could not be settled");
-          link.abort("busy", fault);
-        },
+        (error: unknown) => give("what was in doubt could not be settled", error),
       );
   };
 }
 
-/** HELD: a JSON list of letter ids; more than could be in doubt, or anything else, ends the link. */
-function parseHeld(payload: Uint8Array): string[] {
-  const value = JSON.parse(Buffer.from(payload).toString("utf8")) as unknown;
-  if (!Array.isArray(value) || value.length > letterCreditLetters || value.some((id) => typeof id !== "string")) throw new Error("HELD is not a list of letter ids");
-  return value as string[];
+/** HELD: `{held: [letter ids]}`, other members aside; more than could be in doubt, or anything else, ends the link. */
+export function parseHeld(payload: Uint8Array): string[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(payload).toString("utf8"));
+  } catch {
+    value = null;
+  }
+  const held = typeof value === "object" && value !== null ? (value as { held?: unknown }).held : undefined;
+  if (!Array.isArray(held) || held.length > letterCreditLetters || held.some((id) => typeof id !== "string")) throw new Fault("FRAME_MALFORMED", { what: "HELD does not name letters" });
+  return held as string[];
 }
 
 function leave(options: ServeOptions, linked: Linked, end: LinkEnd, log: Logger): void {

@@ -22,6 +22,8 @@ export interface SubmitOptions {
   readonly live: boolean;
   readonly dryRun: boolean;
   readonly idempotencyKey: string | null;
+  readonly orderingKey: string | null;
+  readonly collapseKey: string | null;
 }
 
 /** Submits to each site, then waits for all together; with several, one that fails does not stop the others (exit 9). */
@@ -60,7 +62,7 @@ async function submitOne(run: Run, options: SubmitOptions, site: string): Promis
   if (options.live && summary?.link !== "online") {
     throw new Fault("SITE_OFFLINE", { what: `${site} is offline`, why: `last contact ${age(summary?.lastContact ?? null, Date.now())}, and --live asks for now`, hint: "leave --live out: the order then waits for the site" });
   }
-  const request: CommandRequest = { site, spec: options.spec, ...(options.expiresInMs === null ? {} : { expiresInMs: options.expiresInMs }) };
+  const request: CommandRequest = { site, spec: options.spec, ...(options.expiresInMs === null ? {} : { expiresInMs: options.expiresInMs }), ...(options.orderingKey === null ? {} : { orderingKey: options.orderingKey }), ...(options.collapseKey === null ? {} : { collapseKey: options.collapseKey }) };
   // One key asks for one thing at one site; with several sites each gets its own of it.
   const key = options.idempotencyKey === null ? randomUUID() : options.sites.length === 1 ? options.idempotencyKey : `${options.idempotencyKey}/${site}`;
   return postOnce(run, request, key);
@@ -117,6 +119,12 @@ export async function waitCommand(run: Run, id: string, timeoutMs: number): Prom
   if (view.state !== "succeeded") throw outcomeFault(view);
 }
 
+/** Takes an order back: one that has not left ends at once, else the site is asked. `abandon`: the relay gives up on it by itself. */
+export async function takeBack(run: Run, id: string, verb: "cancel" | "abandon"): Promise<void> {
+  const view = await run.client().post<CommandView>(`/commands/${encodeURIComponent(id)}/${verb}`, {});
+  printCommands(run, [view]);
+}
+
 function outcomeFault(view: CommandView): Fault {
   return new Fault("COMMAND_FAILED", { what: `command ${view.id} at ${view.site}: ${view.state}`, why: view.outcome?.what ?? view.why, hint: `bowline command describe ${view.id}` });
 }
@@ -155,6 +163,7 @@ export async function describeCommand(run: Run, id: string): Promise<void> {
       ["Why", view.why === "" ? "-" : view.why],
       ["Asked by", `${view.operator} at ${view.asked} (relay clock)`],
       ["Deadline", `${view.deadline} to start`],
+      ["Cancel asked", view.cancelAsked ?? "-"],
       ["Offered", view.offered ?? "-"],
       ["Stored at the site", view.stored ?? "-"],
       ["Started", view.startedAtSite === null ? "-" : `${view.startedAtSite} (site clock)`],

@@ -1,7 +1,7 @@
 // The command tree about orders: apply, job, command. See commands.ts for the work.
 import { Option, type Command } from "commander";
 import { parseDuration } from "../../shared/kit/config.ts";
-import { describeCommand, listCommands, submit, waitCommand, type SubmitOptions } from "./commands.ts";
+import { describeCommand, listCommands, submit, takeBack, waitCommand, type SubmitOptions } from "./commands.ts";
 import { readManifests } from "./manifest.ts";
 import { bareName } from "./output.ts";
 import type { WithRun } from "./people.ts";
@@ -14,6 +14,8 @@ interface OrderOptions {
   readonly live?: boolean;
   readonly dryRun?: boolean;
   readonly idempotencyKey?: string;
+  readonly orderKey?: string;
+  readonly collapseKey?: string;
 }
 
 const WAIT_DEFAULT = "10m";
@@ -27,7 +29,9 @@ function orderOptions(command: Command): Command {
     .option("--live", "fail with exit 7 when the site is offline, instead of waiting for it")
     .addOption(new Option("--defer", "wait for the site when it is offline (the default)").conflicts("live"))
     .option("--dry-run", "say what would be sent and when, and send nothing")
-    .option("--idempotency-key <key>", "the same key asks for the same thing once");
+    .option("--idempotency-key <key>", "the same key asks for the same thing once")
+    .option("--order-key <key>", "orders of one key run one after the other; those that touch the same objects do anyway")
+    .option("--collapse-key <key>", "takes the place of orders of the same key that have not left");
 }
 
 function submitOptions(options: OrderOptions): Omit<SubmitOptions, "spec"> {
@@ -38,6 +42,8 @@ function submitOptions(options: OrderOptions): Omit<SubmitOptions, "spec"> {
     live: options.live === true,
     dryRun: options.dryRun === true,
     idempotencyKey: options.idempotencyKey ?? null,
+    orderingKey: options.orderKey ?? null,
+    collapseKey: options.collapseKey ?? null,
   };
 }
 
@@ -71,6 +77,8 @@ export function addCommandCommands(program: Command, withRun: WithRun): void {
     .option("--state <state>", "in one state")
     .action((options: { site?: string; state?: string }, command: Command) => withRun(command, (run) => listCommands(run, options.site ?? null, options.state ?? null)));
   group.command("describe <id>").description("all about one command, with the times of both clocks").action((id: string, _options, command: Command) => withRun(command, (run) => describeCommand(run, bareName(id, "command"))));
+  group.command("cancel <id>").description("take an order back; one that has left is asked back of its site, whose word counts").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "cancel")));
+  group.command("abandon <id>").description("give up on an order; should it have run, its result is kept as evidence").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "abandon")));
   group
     .command("wait <id>")
     .description("wait for a command's end")

@@ -1,4 +1,5 @@
-// What happens to commands by time alone: those that never left expire, those that a site had no room for are offered again. Runs every few seconds.
+// What happens by time alone: commands that never left expire, those that a site had no room for are offered again, records whose time is over go, a few at a
+// time. Runs every few seconds.
 import type { Clock, CancelTimer } from "../../shared/kit/clock.ts";
 import { asFault } from "../../shared/kit/errors.ts";
 import type { Logger } from "../../shared/kit/log.ts";
@@ -26,6 +27,7 @@ export function startSweep(options: SweepOptions): () => void {
     try {
       const nowMs = clock.wallMs();
       while (!hasStopped && (await store.call("expireCommands", { nowMs })));
+      if (!hasStopped) await store.call("purgeRecords", { nowMs }); // one batch a round: the rest waits for the next one
       if (clock.monoMs() >= unblockAtMs) {
         unblockAtMs = clock.monoMs() + unblockMs;
         const linked = [...options.linked()];

@@ -30,6 +30,8 @@ export interface SiteOptions {
   /** Signs the `site` statement for an approved agent. */
   readonly approve: (site: SiteRow, name: string, operator: string) => Promise<SiteRow>;
   readonly end: (site: SiteRow, to: "denied" | "revoked", operator: string) => Promise<SiteRow>;
+  /** A letter for the site was put. */
+  readonly poke: (siteId: string) => void;
   readonly submit: (request: CommandRequest, operator: { name: string; tier: string }, idempotencyKey: string | null) => Promise<CommandRow>;
 }
 
@@ -94,6 +96,15 @@ export function commandRoutes(options: SiteOptions): Route[] {
       handle: async ({ body, login, idempotencyKey }) => ({ status: 202, body: commandView(options, await options.submit(body as unknown as CommandRequest, login, idempotencyKey)) }),
     },
     { method: "GET", path: "/commands/:id", handle: async ({ parts }) => ({ status: 200, body: commandView(options, await store.call("commandRow", { id: parts[0]! })) }) },
+    ...(["cancel", "abandon"] as const).map((verb): Route => ({
+      method: "POST",
+      path: `/commands/:id/${verb}`,
+      handle: async ({ parts, login }) => {
+        const row = await store.call(`${verb}Command`, { id: parts[0]!, operator: login.name, nowMs: options.clock.wallMs() });
+        options.poke(row.site);
+        return { status: 200, body: commandView(options, row) };
+      },
+    })),
   ];
 }
 
@@ -166,6 +177,7 @@ function commandView(options: SiteOptions, row: CommandRow): CommandView {
     ended: row.endedMs === null ? null : iso(row.endedMs),
     startedAtSite: row.startedSiteMs === null ? null : iso(row.startedSiteMs),
     endedAtSite: row.endedSiteMs === null ? null : iso(row.endedSiteMs),
+    cancelAsked: row.cancelAskedMs === null ? null : iso(row.cancelAskedMs),
     outcome: row.outcome === null ? null : (JSON.parse(row.outcome) as CommandOutcome),
   };
 }
@@ -173,6 +185,7 @@ function commandView(options: SiteOptions, row: CommandRow): CommandView {
 /** Why a command is not further, in words for the person who waits. */
 function whyNotYet(options: SiteOptions, row: CommandRow): string {
   if (row.why !== "") return row.why;
+  if (row.cancelAskedMs !== null && row.endedMs === null) return "a cancel was asked for; the site has the last word";
   const isLinked = options.live(row.site) !== null;
   switch (row.state) {
     case "queued":

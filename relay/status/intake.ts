@@ -9,8 +9,8 @@ import { crashPoint } from "../../shared/kit/crash.ts";
 import { shown } from "../../shared/kit/shown.ts";
 import type { SettleStatus } from "../../shared/outbox/courier.ts";
 import type { Letter } from "../../shared/outbox/letter.ts";
-import { OUTCOMES } from "../../shared/rules/command-state.ts";
-import { openEnvelope } from "../../shared/trust/envelope.ts";
+import { OUTCOMES, type TerminalState } from "../../shared/rules/command-state.ts";
+import { envelopeHeaderBytesMax, openEnvelope } from "../../shared/trust/envelope.ts";
 import type { SiteLetter } from "../store/delivery.ts";
 import type { RelayStore } from "../store/store.ts";
 
@@ -45,8 +45,9 @@ export async function takeLetter(options: IntakeOptions, site: LetterSite, lette
     return "committed";
   } catch (error) {
     const fault = asFault(error);
-    options.log.error({ site: site.id, code: fault.code, why: fault.why }, "a letter of a site could not be stored");
-    return fault.family === "refused" ? "policy" : "storage";
+    // Whatever is wrong is wrong here: the site's letter is true and stays at the site until it can be taken.
+    options.log.error({ site: site.id, letter: letter.head.id, code: fault.code, why: fault.why }, "a letter of a site could not be stored");
+    return "storage";
   }
 }
 
@@ -65,10 +66,10 @@ function open(site: LetterSite, letter: Letter): SiteLetter {
   if (value["kind"] !== letter.head.kind) throw new Fault("ENVELOPE_MALFORMED", { what: "a letter's head and body are of different kinds" });
   const wanted = value["kind"] === "report" || value["kind"] === "event" ? "report" : "result";
   if (header.typ !== wanted) throw new Fault("ENVELOPE_MALFORMED", { what: `a ${header.typ} carries a ${shown(value["kind"])}` });
-  return parseBody(value, body.length);
+  return parseBody(value, body.length, letter.head.order ?? 0);
 }
 
-function parseBody(value: Record<string, unknown>, octets: number): SiteLetter {
+function parseBody(value: Record<string, unknown>, octets: number, ord: number): SiteLetter {
   const text = (name: string): string => {
     const found = value[name];
     if (typeof found !== "string" || found === "") throw new Fault("ENVELOPE_MALFORMED", { what: `a letter's "${name}" is not a text` });
@@ -85,11 +86,12 @@ function parseBody(value: Record<string, unknown>, octets: number): SiteLetter {
     case "result": {
       const outcome = value["outcome"] as CommandOutcome | undefined;
       if (typeof outcome !== "object" || outcome === null || !(OUTCOMES as readonly string[]).includes(outcome.state)) throw new Fault("ENVELOPE_MALFORMED", { what: "a result has no outcome that is known" });
-      return { kind: "result", command: text("command"), startedMs: value["startedMs"] === null ? null : time("startedMs"), endedMs: time("endedMs"), outcome };
+      const header = typeof value["header"] === "string" ? value["header"].slice(0, envelopeHeaderBytesMax) : "";
+      return { kind: "result", command: text("command"), header, startedMs: value["startedMs"] === null ? null : time("startedMs"), endedMs: time("endedMs"), outcome: { ...outcome, state: outcome.state as TerminalState } };
     }
     case "report":
       if (octets > reportBytesMax) throw new Fault("BODY_TOO_LARGE", { what: `a report has ${octets} octets` });
-      return { kind: "report", madeMs: time("madeMs"), body: JSON.stringify(value["report"] ?? null) };
+      return { kind: "report", ord, madeMs: time("madeMs"), body: JSON.stringify(value["report"] ?? null) };
     case "event":
       return { kind: "event", atMs: time("atMs"), event: text("event"), what: text("what") };
     default:

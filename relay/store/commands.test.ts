@@ -8,13 +8,13 @@ import type { FaultCode } from "../../shared/kit/errors.ts";
 import { openStoreInline, type Store } from "../../shared/kit/store.ts";
 import { StoreEngine } from "../../shared/kit/store-engine.ts";
 import type { CommandRow, NewCommand } from "./commands.ts";
-import { migrations, operations, type RelayOperations } from "./operations.ts";
+import * as relayModule from "./operations.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "bowline-relay-commands-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const fault = (code: FaultCode, parts: Readonly<Record<string, unknown>> = {}): unknown => expect.objectContaining({ code, ...parts });
 let files = 0;
-let store: Store<RelayOperations>;
+let store: Store<relayModule.RelayOperations>;
 const hourMs = 3_600_000;
 let nowMs = 0;
 
@@ -38,7 +38,7 @@ async function addSite(name: string): Promise<string> {
 }
 
 let file = "";
-const open = (): Store<RelayOperations> => openStoreInline<RelayOperations>({ file, module: { operations, migrations } });
+const open = (): Store<relayModule.RelayOperations> => openStoreInline<relayModule.RelayOperations>({ file, module: relayModule });
 
 beforeEach(async () => {
   file = join(dir, `${(files += 1)}.db`);
@@ -53,20 +53,25 @@ const command = (id: string, change: Partial<NewCommand> = {}): NewCommand => ({
   id,
   siteName: "plant",
   kind: "apply",
+  repeatability: "idempotent",
+  lane: "deploy",
   what: `apply ${id}`,
-  orderingKey: id,
+  keys: [{ key: id, isOwn: true }],
+  collapseKey: null,
   body: Buffer.from(id),
+  bodyHash: `hash of ${id}`,
   operator: "ann",
   deadlineMs: nowMs + hourMs,
+  runMs: hourMs,
   nowMs,
   idempotencyKey: null,
-  bodyHash: `hash of ${id}`,
+  requestHash: `hash of ${id}`,
   ...change,
 });
 const submit = (id: string, change: Partial<NewCommand> = {}): Promise<CommandRow> => store.call("submitCommand", command(id, change));
 const stateOf = async (id: string): Promise<string> => (await store.call("commandRow", { id })).state;
 const leaseIds = async (): Promise<string[]> =>
-  (await store.call("leaseCommands", { site: plant, letters: 32, octets: 8_388_608, fence: 1, nowMs })).map(({ id }) => id);
+  (await store.call("leaseCommands", { site: plant, letters: 32, octets: 8_388_608, octetsMax: 8_388_608, fence: 1, kid: "00", nowMs })).map(({ id }) => id);
 
 describe("what is accepted", () => {
   test("has the next number of its site, drawn in its own transaction: what was refused leaves no gap", async () => {
@@ -79,10 +84,10 @@ describe("what is accepted", () => {
     expect(await leaseIds()).toEqual(["a", "b"]);
   });
 
-  test("under an Idempotency-Key is accepted once: the same again is the same command, another body is a conflict", async () => {
+  test("under an Idempotency-Key is accepted once: the same again is the same command, another request is a conflict", async () => {
     const first = await submit("a", { idempotencyKey: "k" });
-    expect(await submit("b", { idempotencyKey: "k", bodyHash: "hash of a" })).toEqual(first);
-    await expect(submit("c", { idempotencyKey: "k", bodyHash: "another" })).rejects.toThrow(fault("CONFLICT", { why: "it belongs to command a" }));
+    expect(await submit("b", { idempotencyKey: "k", requestHash: "hash of a" })).toEqual(first);
+    await expect(submit("c", { idempotencyKey: "k", requestHash: "another" })).rejects.toThrow(fault("CONFLICT", { why: "it belongs to command a" }));
     expect((await submit("d", { idempotencyKey: "k", operator: "bob" })).id, "another caller's k is another key").toBe("d");
     expect(await leaseIds()).toEqual(["a", "d"]);
   });
@@ -90,7 +95,7 @@ describe("what is accepted", () => {
   test("is still answered by its key when the site is gone", async () => {
     await submit("a", { idempotencyKey: "k" });
     await store.call("endSite", { id: plant, to: "revoked", operator: "ann", nowMs });
-    expect((await submit("b", { idempotencyKey: "k", bodyHash: "hash of a" })).state).toBe("abandoned");
+    expect((await submit("b", { idempotencyKey: "k", requestHash: "hash of a" })).state).toBe("abandoned");
     await expect(submit("c")).rejects.toThrow(fault("SITE_UNKNOWN"));
     expect(await leaseIds()).toEqual([]);
   });
@@ -105,8 +110,8 @@ describe("what is accepted", () => {
 });
 
 /** Many calls in one transaction: a thousand durable commits would take seconds. */
-function inOneGroup(calls: readonly { readonly name: keyof RelayOperations; readonly args: unknown }[]): unknown[] {
-  const engine = new StoreEngine({ file, module: { operations, migrations }, mustExist: true });
+function inOneGroup(calls: readonly { readonly name: keyof relayModule.RelayOperations; readonly args: unknown }[]): unknown[] {
+  const engine = new StoreEngine({ file, module: relayModule, mustExist: true });
   try {
     return engine.runGroup(calls).map((outcome) => (outcome.ok ? outcome.value : outcome.fault.code));
   } finally {
@@ -117,7 +122,7 @@ function inOneGroup(calls: readonly { readonly name: keyof RelayOperations; read
 test("a thousand commands may be open, and one more when one has ended", async () => {
   await store.close();
   const submits = Array.from({ length: 1_001 }, (_value, index) => ({ name: "submitCommand" as const, args: command(`c${index}`) }));
-  const letter = { kind: "result", command: "c0", startedMs: 5, endedMs: 9, outcome: { state: "succeeded", what: "", code: null, objects: [] } };
+  const letter = { kind: "result", command: "c0", header: "", startedMs: 5, endedMs: 9, outcome: { state: "succeeded", what: "", code: null, objects: [] } };
   const said = inOneGroup([
     ...submits,
     { name: "takeSiteLetter", args: { site: plant, id: "r", fence: 1, letter, nowMs } },

@@ -23,8 +23,11 @@ export function* putTrust(args: { readonly version: number; readonly envelope: U
   yield* query("INSERT INTO trust (version, envelope, made_ms) VALUES (?, ?, ?)", args.version, args.envelope, args.nowMs);
 }
 
-/** Documents after a version, oldest first: what a site that was away walks. */
-export function* trustAfter(args: { readonly version: number }): Operation<Uint8Array[]> {
-  const rows = yield* query<{ envelope: Uint8Array }>("SELECT envelope FROM trust WHERE version > ? ORDER BY version", args.version);
+/** Documents after a version, oldest first: what a site that was away walks. `limit`: of those; all of them without. */
+export function* trustAfter(args: { readonly version: number; readonly limit?: number }): Operation<Uint8Array[]> {
+  const rows =
+    args.limit === undefined
+      ? yield* query<{ envelope: Uint8Array }>("SELECT envelope FROM trust WHERE version > ? ORDER BY version", args.version)
+      : yield* query<{ envelope: Uint8Array }>("SELECT envelope FROM trust WHERE version > ? ORDER BY version LIMIT ?", args.version, args.limit);
   return rows.map((row) => row.envelope);
 }

@@ -28,7 +28,7 @@ export interface JoinTokenRow {
   readonly revokedMs: number | null;
 }
 
-const COLUMNS = "id, secret, name, labels, tier, binding, uses, (SELECT COUNT(*) FROM join_uses u WHERE u.token = t.id) AS used, expires_ms AS expiresMs, revoked_ms AS revokedMs";
+const COLUMNS = 'id, secret, name, labels, tier, binding, uses, (SELECT COUNT(*) FROM join_uses u WHERE u.token = t.id) AS used, expires_ms AS "expiresMs", revoked_ms AS "revokedMs"';
 const listedMax = 1_000;
 
 export function* putJoinToken(token: NewJoinToken): Operation<void> {

@@ -1,13 +1,16 @@
 // The relay's store as one module: what the store's worker loads. Each operation is one transaction (or joins its caller's); see the files beside it.
+import * as cancel from "./cancel.ts";
 import * as commands from "./commands.ts";
 import * as counters from "./counters.ts";
 import * as delivery from "./delivery.ts";
 import * as events from "./events.ts";
 import * as joinTokens from "./join-tokens.ts";
+import * as links from "./links.ts";
 import * as people from "./people.ts";
+import * as retention from "./retention.ts";
 import * as sites from "./sites.ts";
 
-export { migrations } from "./schema.ts";
+export { applicationId, migrations } from "./schema.ts";
 
 export const operations = {
   drawFence: counters.drawFence,
@@ -34,19 +37,23 @@ export const operations = {
   joinSite: sites.joinSite,
   approveSite: sites.approveSite,
   endSite: sites.endSite,
-  beginLink: sites.beginLink,
-  endLink: sites.endLink,
-  touchSites: sites.touchSites,
+  admitLink: links.admitLink,
+  unblockCommands: links.unblockCommands,
+  endLink: links.endLink,
+  touchSites: links.touchSites,
   putEvent: events.putEvent,
   eventsOf: events.eventsOf,
+  findKeyedCommand: commands.findKeyedCommand,
   submitCommand: commands.submitCommand,
+  cancelCommand: cancel.cancelCommand,
+  abandonCommand: cancel.abandonCommand,
   commandRow: commands.commandRow,
   listCommands: commands.listCommands,
-  expireCommands: commands.expireCommands,
-  unblockCommands: commands.unblockCommands,
+  expireCommands: retention.expireCommands,
+  purgeRecords: retention.purgeRecords,
   leaseCommands: delivery.leaseCommands,
   settleLetter: delivery.settleLetter,
-  reconcileLetters: delivery.reconcileLetters,
+  rejectUnsendable: delivery.rejectUnsendable,
   settleInDoubt: delivery.settleInDoubt,
   takeSiteLetter: delivery.takeSiteLetter,
   reportOf: delivery.reportOf,

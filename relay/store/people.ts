@@ -37,7 +37,7 @@ function* requireOperator(name: string): Operation<{ tier: string }> {
 
 export function* listOperators(args: { readonly nowMs: number }): Operation<{ name: string; tier: string; createdMs: number; tokens: number }[]> {
   return yield* query(
-    "SELECT name, tier, created_ms AS createdMs, (SELECT COUNT(*) FROM operator_tokens t WHERE t.operator = o.name AND t.revoked_ms IS NULL AND t.expires_ms > ?) AS tokens FROM operators o WHERE removed_ms IS NULL ORDER BY name",
+    'SELECT name, tier, created_ms AS "createdMs", (SELECT COUNT(*) FROM operator_tokens t WHERE t.operator = o.name AND t.revoked_ms IS NULL AND t.expires_ms > ?) AS tokens FROM operators o WHERE removed_ms IS NULL ORDER BY name',
     args.nowMs,
   );
 }

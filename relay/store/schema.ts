@@ -3,36 +3,37 @@
 import { OUTBOX_SCHEMA } from "../../shared/outbox/schema.ts";
 
 const FIRST = `
-CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+CREATE TABLE counters (name TEXT PRIMARY KEY, value BIGINT NOT NULL);
 INSERT INTO counters (name, value) VALUES ('fence', 0), ('relay-epoch', 1);
 
-CREATE TABLE trust (version INTEGER PRIMARY KEY, envelope BLOB NOT NULL, made_ms INTEGER NOT NULL);
+CREATE TABLE trust (version BIGINT PRIMARY KEY, envelope BYTEA NOT NULL, made_ms BIGINT NOT NULL);
 
-CREATE TABLE operators (name TEXT PRIMARY KEY, tier TEXT NOT NULL, created_ms INTEGER NOT NULL, removed_ms INTEGER);
+CREATE TABLE operators (name TEXT PRIMARY KEY, tier TEXT NOT NULL, created_ms BIGINT NOT NULL, removed_ms BIGINT);
 CREATE TABLE operator_tokens (
   hash TEXT PRIMARY KEY,
   operator TEXT NOT NULL,
   purpose TEXT NOT NULL,
-  created_ms INTEGER NOT NULL,
-  expires_ms INTEGER NOT NULL,
-  revoked_ms INTEGER
+  created_ms BIGINT NOT NULL,
+  expires_ms BIGINT NOT NULL,
+  revoked_ms BIGINT
 );
 CREATE INDEX operator_tokens_of ON operator_tokens (operator);
 
 CREATE TABLE join_tokens (
   id TEXT PRIMARY KEY,
-  secret BLOB NOT NULL,
+  secret BYTEA NOT NULL,
   name TEXT NOT NULL,
   labels TEXT NOT NULL,
   tier TEXT NOT NULL,
   binding TEXT NOT NULL,
-  uses INTEGER NOT NULL,
+  uses BIGINT NOT NULL,
   operator TEXT NOT NULL,
-  created_ms INTEGER NOT NULL,
-  expires_ms INTEGER NOT NULL,
-  revoked_ms INTEGER
+  created_ms BIGINT NOT NULL,
+  expires_ms BIGINT NOT NULL,
+  revoked_ms BIGINT
 );
-CREATE TABLE join_uses (token TEXT NOT NULL, sign_key TEXT NOT NULL, used_ms INTEGER NOT NULL, PRIMARY KEY (token, sign_key));
+CREATE INDEX join_tokens_over ON join_tokens (expires_ms);
+CREATE TABLE join_uses (token TEXT NOT NULL, sign_key TEXT NOT NULL, used_ms BIGINT NOT NULL, PRIMARY KEY (token, sign_key));
 
 CREATE TABLE sites (
   id TEXT PRIMARY KEY,
@@ -43,50 +44,95 @@ CREATE TABLE sites (
   labels TEXT NOT NULL,
   tier TEXT NOT NULL,
   binding TEXT NOT NULL,
-  epoch INTEGER NOT NULL,
-  statement BLOB,
-  created_ms INTEGER NOT NULL,
-  next_order INTEGER NOT NULL,
-  next_seq INTEGER NOT NULL,
+  epoch BIGINT NOT NULL,
+  statement BYTEA,
+  statement_version BIGINT NOT NULL,
+  created_ms BIGINT NOT NULL,
+  next_order BIGINT NOT NULL,
+  -- This relay's signer's next number for the site, and the hash of the header before.
+  next_seq BIGINT NOT NULL,
+  prev_hash TEXT NOT NULL,
+  -- Letters that ever came.
+  inbox_n BIGINT NOT NULL,
   boot TEXT,
-  dial INTEGER,
-  fence INTEGER NOT NULL,
+  dial BIGINT,
+  fence BIGINT NOT NULL,
   agent_epoch TEXT,
   agent_version TEXT,
-  last_contact_ms INTEGER,
-  link_end_ms INTEGER,
+  free_octets BIGINT,
+  clock_error_ms BIGINT,
+  last_contact_ms BIGINT,
+  link_end_ms BIGINT,
   link_end_why TEXT
 );
 
 CREATE TABLE commands (
   id TEXT PRIMARY KEY,
   site TEXT NOT NULL,
-  ord INTEGER NOT NULL,
+  relay_epoch BIGINT NOT NULL,
+  ord BIGINT NOT NULL,
   ordering_key TEXT NOT NULL,
+  collapse_key TEXT,
+  lane TEXT NOT NULL,
   kind TEXT NOT NULL,
+  repeatability TEXT NOT NULL,
+  on_failure TEXT NOT NULL CHECK (on_failure IN ('continue', 'block')),
   what TEXT NOT NULL,
-  body BLOB NOT NULL,
-  octets INTEGER NOT NULL,
+  -- What is signed. Gone once the command has ended; its hash stays.
+  body BYTEA,
+  body_hash TEXT NOT NULL,
+  octets BIGINT NOT NULL,
   operator TEXT NOT NULL,
+  ancestor TEXT,
   state TEXT NOT NULL,
   why TEXT NOT NULL,
-  deadline_ms INTEGER NOT NULL,
-  asked_ms INTEGER NOT NULL,
-  offered_ms INTEGER,
-  stored_ms INTEGER,
-  ended_ms INTEGER,
-  started_site_ms INTEGER,
-  ended_site_ms INTEGER,
+  blocked_reason TEXT,
+  nbf_ms BIGINT NOT NULL,
+  deadline_ms BIGINT NOT NULL,
+  run_ms BIGINT NOT NULL,
+  asked_ms BIGINT NOT NULL,
+  offered_ms BIGINT,
+  -- The signer's number of its last offer.
+  seq BIGINT,
+  stored_ms BIGINT,
+  claimed_ms BIGINT,
+  ended_ms BIGINT,
+  cancel_asked_ms BIGINT,
+  cancel_asked_by TEXT,
+  started_site_ms BIGINT,
+  ended_site_ms BIGINT,
   outcome TEXT,
-  UNIQUE (site, ord)
+  -- A true result that came after the end: JSON.
+  evidence TEXT,
+  UNIQUE (site, relay_epoch, ord)
 );
 CREATE INDEX commands_open ON commands (site, state);
-CREATE TABLE command_keys (caller TEXT NOT NULL, idempotency_key TEXT NOT NULL, body_hash TEXT NOT NULL, command TEXT NOT NULL, made_ms INTEGER NOT NULL, PRIMARY KEY (caller, idempotency_key));
+CREATE INDEX commands_over ON commands (state, deadline_ms);
+CREATE INDEX commands_asked ON commands (asked_ms);
+-- What the open commands of a site touch (is_own = 1) and stand on.
+CREATE TABLE command_targets (command TEXT NOT NULL, okey TEXT NOT NULL, site TEXT NOT NULL, is_own BIGINT NOT NULL, PRIMARY KEY (command, okey));
+CREATE INDEX command_targets_of ON command_targets (site, okey);
+CREATE TABLE command_keys (
+  caller TEXT NOT NULL,
+  idempotency_key TEXT NOT NULL,
+  request_hash TEXT NOT NULL,
+  -- JSON: the sites that were resolved, and the command of each.
+  sites TEXT NOT NULL,
+  made_ms BIGINT NOT NULL,
+  expires_ms BIGINT NOT NULL,
+  PRIMARY KEY (caller, idempotency_key)
+);
+CREATE INDEX command_keys_over ON command_keys (expires_ms);
+-- Results for commands that this relay does not know, rebuilt from the header that each carries.
+CREATE TABLE orphans (site TEXT NOT NULL, command TEXT NOT NULL, header TEXT NOT NULL, state TEXT NOT NULL, outcome TEXT NOT NULL, received_ms BIGINT NOT NULL, PRIMARY KEY (site, command));
 
-CREATE TABLE inbox (site TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (site, id));
-CREATE TABLE reports (site TEXT PRIMARY KEY, made_site_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL, body TEXT NOT NULL);
-CREATE TABLE events (id TEXT PRIMARY KEY, site TEXT NOT NULL, at_ms INTEGER NOT NULL, received_ms INTEGER NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL);
-CREATE INDEX events_of ON events (site, at_ms);
+CREATE TABLE inbox (site TEXT NOT NULL, id TEXT NOT NULL, n BIGINT NOT NULL, PRIMARY KEY (site, id));
+CREATE INDEX inbox_arrived ON inbox (site, n);
+CREATE TABLE reports (site TEXT PRIMARY KEY, agent_epoch TEXT, ord BIGINT NOT NULL, made_site_ms BIGINT NOT NULL, received_ms BIGINT NOT NULL, body TEXT NOT NULL);
+CREATE TABLE events (id TEXT PRIMARY KEY, site TEXT NOT NULL, at_ms BIGINT NOT NULL, received_ms BIGINT NOT NULL, kind TEXT NOT NULL, what TEXT NOT NULL);
+CREATE INDEX events_of ON events (site, at_ms, id);
 `;
 
+/** "BWLR". */
+export const applicationId = 0x4257_4c52;
 export const migrations: readonly string[] = [`${OUTBOX_SCHEMA}${FIRST}`];

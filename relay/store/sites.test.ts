@@ -6,19 +6,20 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import type { FaultCode } from "../../shared/kit/errors.ts";
 import { openStoreInline, type Store } from "../../shared/kit/store.ts";
 import type { NewJoinToken } from "./join-tokens.ts";
-import { migrations, operations, type RelayOperations } from "./operations.ts";
-import type { JoinArgs, LinkBegin, SiteRow } from "./sites.ts";
+import type { LinkBegin } from "./links.ts";
+import * as relayModule from "./operations.ts";
+import type { JoinArgs, SiteRow } from "./sites.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "bowline-relay-sites-"));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const fault = (code: FaultCode): unknown => expect.objectContaining({ code });
 let files = 0;
-let store: Store<RelayOperations>;
+let store: Store<relayModule.RelayOperations>;
 const nowMs = 1_000_000;
 const hourMs = 3_600_000;
 
 beforeEach(() => {
-  store = openStoreInline<RelayOperations>({ file: join(dir, `${(files += 1)}.db`), module: { operations, migrations } });
+  store = openStoreInline<relayModule.RelayOperations>({ file: join(dir, `${(files += 1)}.db`), module: relayModule });
   return () => store.close();
 });
 
@@ -156,7 +157,7 @@ describe("a site", () => {
 
 describe("a link", () => {
   const begins = (change: Partial<LinkBegin> = {}) =>
-    store.call("beginLink", { id: "s_a", boot: "b1", dial: 2, fence: 5, agentEpoch: "e1", agentVersion: "1", nowMs, ...change });
+    store.call("admitLink", { id: "s_a", boot: "b1", dial: 2, fence: 5, agentEpoch: "e1", agentVersion: "1", freeOctets: 1, clockErrorMs: 1, agentInDoubt: [], nowMs, ...change });
   beforeEach(async () => {
     await putToken("t");
     await joins("a");
@@ -187,9 +188,13 @@ describe("a link", () => {
   });
 
   test("wiped database: another agent epoch is told once, the first one is none", async () => {
-    expect(await begins()).toMatchObject({ hasNewEpoch: false });
-    expect(await begins({ dial: 3, agentEpoch: "e2" })).toMatchObject({ hasNewEpoch: true });
-    expect(await begins({ dial: 4, agentEpoch: "e2" })).toMatchObject({ hasNewEpoch: false });
+    const lost = async (): Promise<number> => (await store.call("eventsOf", { site: "s_a", limit: 99 })).filter(({ kind }) => kind === "lost-disk").length;
+    await begins();
+    expect(await lost()).toBe(0);
+    await begins({ dial: 3, fence: 6, agentEpoch: "e2" });
+    expect(await lost()).toBe(1);
+    await begins({ dial: 4, fence: 7, agentEpoch: "e2", nowMs: nowMs + 1 });
+    expect(await lost()).toBe(1);
   });
 
   test("of nobody's site, or of one that ended, is refused", async () => {

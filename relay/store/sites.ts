@@ -1,5 +1,5 @@
-// Sites: the waiting room, the record of an approved site, and what each link tells about it. Names are unique while a site is not revoked; an id is
-// never used again. Link facts are written when a link begins and ends, never per frame.
+// Sites: the waiting room and the record of an approved site. Names are unique while a site is not revoked; an id is never used again. What links tell about a
+// site is in links.ts.
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { putEvent } from "./events.ts";
@@ -19,6 +19,7 @@ export interface SiteRow {
   readonly binding: "exporter" | "none";
   readonly epoch: number;
   readonly statement: Uint8Array | null;
+  readonly statementVersion: number;
   readonly createdMs: number;
   readonly boot: string | null;
   readonly dial: number | null;
@@ -37,9 +38,9 @@ export interface SiteView extends SiteRow {
 }
 
 const COLUMNS =
-  "id, name, state, sign_key AS signKey, box_key AS boxKey, labels, tier, binding, epoch, statement, created_ms AS createdMs, boot, dial, fence, agent_epoch AS agentEpoch, agent_version AS agentVersion, last_contact_ms AS lastContactMs, link_end_ms AS linkEndMs, link_end_why AS linkEndWhy";
+  'id, name, state, sign_key AS "signKey", box_key AS "boxKey", labels, tier, binding, epoch, statement, statement_version AS "statementVersion", created_ms AS "createdMs", boot, dial, fence, agent_epoch AS "agentEpoch", agent_version AS "agentVersion", last_contact_ms AS "lastContactMs", link_end_ms AS "linkEndMs", link_end_why AS "linkEndWhy"';
 export const OPEN_STATES = "('queued', 'blocked', 'offered', 'stored', 'running')";
-const VIEW = `${COLUMNS}, (SELECT COUNT(*) FROM commands c WHERE c.site = s.id AND c.state IN ${OPEN_STATES}) AS openCommands, (SELECT made_site_ms FROM reports r WHERE r.site = s.id) AS reportMadeMs, (SELECT received_ms FROM reports r WHERE r.site = s.id) AS reportReceivedMs`;
+const VIEW = `${COLUMNS}, (SELECT COUNT(*) FROM commands c WHERE c.site = s.id AND c.state IN ${OPEN_STATES}) AS "openCommands", (SELECT made_site_ms FROM reports r WHERE r.site = s.id) AS "reportMadeMs", (SELECT received_ms FROM reports r WHERE r.site = s.id) AS "reportReceivedMs"`;
 /** Agents that wait for approval at once; beyond it a stolen multi-use token could fill the table. */
 const waitingMax = 1_000;
 const sitesListedMax = 20_000;
@@ -94,7 +95,7 @@ export function* joinSite(args: JoinArgs): Operation<SiteRow> {
   if (taken !== null) throw new Fault("CONFLICT", { what: `there is a site "${name}" already`, why: "a site's name is used once", hint: "choose another with --name, or remove the old one: bowline site rm" });
   const labels = JSON.stringify({ ...args.labels, ...(JSON.parse(token.labels) as Record<string, string>) });
   yield* query(
-    "INSERT INTO sites (id, name, state, sign_key, box_key, labels, tier, binding, epoch, created_ms, next_order, next_seq, boot, dial, fence) VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, 1, ?, 1, 1, ?, ?, ?)",
+    "INSERT INTO sites (id, name, state, sign_key, box_key, labels, tier, binding, epoch, statement_version, created_ms, next_order, next_seq, prev_hash, inbox_n, boot, dial, fence) VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, 1, 0, ?, 1, 1, '', 0, ?, ?, ?)",
     args.site,
     name,
     args.signKey,
@@ -121,7 +122,7 @@ function siteName(pattern: string, wanted: string): string {
   throw new Fault("CONFLICT", { what: `the name "${wanted}" does not fit the join token`, why: `it takes names like ${pattern}`, hint: `bowline agent join --name ${pattern.replace("*", "NN")} ...` });
 }
 
-function requireNotRefused(site: SiteRow): void {
+export function requireNotRefused(site: SiteRow): void {
   if (site.state === "denied") throw new Fault("JOIN_DENIED", { what: `an operator refused the agent "${site.name}"`, hint: "ask the centre; a new try needs a new token and new keys" });
   if (site.state === "revoked") throw new Fault("SITE_REVOKED", { what: "this site was revoked", hint: "to join again, move the agent's data folder away and use a new join token" });
 }
@@ -130,7 +131,7 @@ function requireNotRefused(site: SiteRow): void {
 export function* approveSite(args: { readonly id: string; readonly name: string; readonly statement: Uint8Array; readonly operator: string; readonly nowMs: number }): Operation<SiteRow> {
   const taken = yield* queryOne<{ id: string }>("SELECT id FROM sites WHERE name = ? AND id <> ?", args.name, args.id);
   if (taken !== null) throw new Fault("CONFLICT", { what: `there is a site "${args.name}" already`, hint: "choose another name" });
-  const rows = yield* query("UPDATE sites SET state = 'active', name = ?, statement = ? WHERE id = ? AND state = 'waiting' RETURNING id", args.name, args.statement, args.id);
+  const rows = yield* query("UPDATE sites SET state = 'active', name = ?, statement = ?, statement_version = statement_version + 1 WHERE id = ? AND state = 'waiting' RETURNING id", args.name, args.statement, args.id);
   if (rows.length === 0) throw new Fault("STATE_REFUSED", { what: `${args.name} does not wait for approval` });
   yield* putEvent({ id: `relay-approve-${args.id}`, site: args.id, atMs: args.nowMs, nowMs: args.nowMs, kind: "approved", what: `approved by ${args.operator}` });
   return (yield* findSiteById({ id: args.id }))!;
@@ -146,51 +147,9 @@ export function* endSite(args: { readonly id: string; readonly to: "denied" | "r
   yield* query("UPDATE sites SET state = ?, name = ? WHERE id = ?", args.to, name, args.id);
   if (args.to === "revoked") {
     yield* query("DELETE FROM outbox WHERE site = ?", args.id);
-    yield* query(`UPDATE commands SET state = 'abandoned', why = 'the site was revoked', ended_ms = ? WHERE site = ? AND state IN ${OPEN_STATES}`, args.nowMs, args.id);
+    yield* query(`UPDATE commands SET state = 'abandoned', why = 'the site was revoked', ended_ms = ?, body = NULL WHERE site = ? AND state IN ${OPEN_STATES}`, args.nowMs, args.id);
+    yield* query("DELETE FROM command_targets WHERE site = ?", args.id);
   }
   yield* putEvent({ id: `relay-${args.to}-${args.id}`, site: args.id, atMs: args.nowMs, nowMs: args.nowMs, kind: args.to, what: `${args.to} by ${args.operator}` });
   return { ...site, name: site.name, state: args.to };
-}
-
-export interface LinkBegin {
-  readonly id: string;
-  readonly boot: string;
-  readonly dial: number;
-  readonly fence: number;
-  readonly agentEpoch: string;
-  readonly agentVersion: string;
-  readonly nowMs: number;
-}
-
-export interface LinkVerdict {
-  readonly site: SiteRow;
-  /** A dial number that goes back across boots: a second agent runs with a copy of this site's keys. An answer and no Fault, so that the event stays. */
-  readonly isClone: boolean;
-  readonly hasNewEpoch: boolean;
-}
-
-/** Judges boot and dial numbers and takes the site for this fence. Faults SITE_UNKNOWN, SITE_REVOKED, JOIN_DENIED, LINK_LATE. */
-export function* beginLink(args: LinkBegin): Operation<LinkVerdict> {
-  const site = yield* findSiteById({ id: args.id });
-  if (site === null) throw new Fault("SITE_UNKNOWN", { what: "the relay does not know this site", why: "its database may be older than the site", hint: "join again with a new token" });
-  requireNotRefused(site);
-  const lastDial = site.dial ?? -1;
-  if (site.boot === args.boot && args.dial <= lastDial) throw new Fault("LINK_LATE", { what: "a newer dial of the same agent is already linked", why: `dial ${args.dial} came after ${lastDial}` });
-  if (site.boot !== args.boot && args.dial <= lastDial) {
-    yield* putEvent({ id: `relay-clone-${args.boot}-${args.dial}`, site: args.id, atMs: args.nowMs, nowMs: args.nowMs, kind: "cloned", what: `a second agent with this site's keys dialled (dial ${args.dial}, last known ${lastDial}); it is refused` });
-    return { site, isClone: true, hasNewEpoch: false };
-  }
-  yield* query("UPDATE sites SET boot = ?, dial = ?, fence = ?, agent_version = ?, last_contact_ms = ?, link_end_ms = NULL WHERE id = ?", args.boot, args.dial, args.fence, args.agentVersion, args.nowMs, args.id);
-  const hasNewEpoch = site.agentEpoch !== null && site.agentEpoch !== args.agentEpoch;
-  yield* query("UPDATE sites SET agent_epoch = ? WHERE id = ?", args.agentEpoch, args.id);
-  return { site, isClone: false, hasNewEpoch };
-}
-
-export function* endLink(args: { readonly id: string; readonly fence: number; readonly lastContactMs: number; readonly nowMs: number; readonly why: string }): Operation<void> {
-  yield* query("UPDATE sites SET last_contact_ms = ?, link_end_ms = ?, link_end_why = ? WHERE id = ? AND fence = ?", args.lastContactMs, args.nowMs, args.why.slice(0, 500), args.id, args.fence);
-}
-
-/** Written now and then while a link lives, so that a relay that is killed knows roughly when it last heard. */
-export function* touchSites(args: { readonly sites: readonly { readonly id: string; readonly lastContactMs: number }[] }): Operation<void> {
-  for (const site of args.sites) yield* query("UPDATE sites SET last_contact_ms = ? WHERE id = ?", site.lastContactMs, site.id);
 }

@@ -67,6 +67,7 @@ export const FAULTS = {
   FRAME_MISPLACED: rule("refused", 400, 1, "a frame came where its stream or link may not have it"),
   STREAM_UNKNOWN: rule("refused", 400, 1, "a frame names a stream that was never opened"),
   CREDIT_OVERRUN: rule("refused", 400, 1, "more bytes came than were granted; ends the stream"),
+  LETTER_UNSUPPORTED: rule("refused", 400, 1, "a letter is of a kind or lane that this end does not know"),
   LETTER_OVERRUN: rule("refused", 400, 1, "more letters or letter bytes came than were granted"),
   HEAD_TOO_LARGE: rule("refused", 431, 1, "a request or response head is over its limit; ends the stream"),
   // --- envelopes and trust

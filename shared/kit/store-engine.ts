@@ -1,12 +1,13 @@
 // SQLite as a store's engine, synchronous: opens with WAL and synchronous=FULL (asserted), holds the file alone, migrates, and runs groups of
-// operations in one transaction with a savepoint each, so that a failed one leaves nothing of itself. Runs in the store's worker, and in the
-// thread of tests and the simulator. The only importer of better-sqlite3. delivery.md section 6 gives the measurements behind the settings.
-import { existsSync, statSync } from "node:fs";
+// operations in one transaction with a savepoint each, so that a failed one leaves nothing of itself. After an I/O error the handle is gone, the next
+// group opens a new one, and a COMMIT that failed is read back: the file says whether it is durable. Runs in the store's worker, and in the thread of tests and
+// the simulator. The only importer of better-sqlite3. delivery.md section 6 gives the measurements behind the settings.
 import Database from "better-sqlite3";
 import { invariant } from "./assert.ts";
 import { crashPoint } from "./crash.ts";
 import { asFault, Fault } from "./errors.ts";
 import { shown } from "./shown.ts";
+import { engineFault, isEngineError, isGoneOrEmpty, prepareFiles } from "./store-files.ts";
 import type { Operation, SqlRow, StoreModule } from "./store-query.ts";
 
 /** WAL pages (4 KiB) after which SQLite checkpoints: short stalls rather than rare long ones. */
@@ -14,6 +15,11 @@ const checkpointPages = 200;
 const walBytesKept = 4 * 1_048_576;
 /** Prepared statements kept; every operation uses constant SQL. */
 const statementsMax = 512;
+/** Free pages go back to the disk a few at a time, now and then: what was purged must become space for others, and no group may wait long for it. */
+const vacuumEveryGroups = 256;
+const vacuumPages = 128;
+/** The engine's own row: how many groups that wrote anything were ever committed. */
+const COMMITS = "CREATE TABLE store_commits (n BIGINT NOT NULL); INSERT INTO store_commits (n) VALUES (0)";
 
 export interface EngineOptions {
   readonly file: string;
@@ -31,23 +37,40 @@ export interface Call {
 
 export class StoreEngine {
   readonly #options: EngineOptions;
-  #db: Database.Database;
+  /** Null after an error that leaves no handle to rely on; the next group opens again. */
+  #db: Database.Database | null = null;
   readonly #statements = new Map<string, Database.Statement>();
+  #mustExist: boolean;
+  #commits = 0;
+  #hasWritten = false;
+  #groups = 0;
 
   constructor(options: EngineOptions) {
     this.#options = options;
-    this.#db = this.#open();
+    this.#mustExist = options.mustExist;
+    this.#live();
+  }
+
+  #live(): Database.Database {
+    if (this.#db !== null) return this.#db;
+    const db = this.#open();
+    this.#db = db;
+    this.#mustExist = true; // from here on a file that is gone is damage
+    this.#commits = Number((db.prepare("SELECT n FROM store_commits").get() as { n: number }).n);
+    return db;
   }
 
   #open(): Database.Database {
-    const { file, mustExist } = this.#options;
-    if (mustExist && (!existsSync(file) || statSync(file).size === 0)) {
+    const { file } = this.#options;
+    if (this.#mustExist && isGoneOrEmpty(file)) {
       throw new Fault("STORE_CORRUPT", { what: `the database ${file} is gone or empty`, why: "this data folder was in use before", hint: "restore it from a backup; to begin anew, move the whole data folder away" });
     }
+    prepareFiles(file);
     let db: Database.Database | null = null;
     try {
       db = new Database(file, { timeout: 0 });
       db.pragma("locking_mode = EXCLUSIVE");
+      db.pragma("auto_vacuum = INCREMENTAL"); // only an empty file takes it, and it is empty only before the journal's mode is set
       invariant(db.pragma("journal_mode = WAL", { simple: true }) === "wal", "the journal is a write-ahead log");
       db.pragma("synchronous = FULL");
       invariant(db.pragma("synchronous", { simple: true }) === 2, "every commit is synchronised to the disk");
@@ -62,19 +85,24 @@ export class StoreEngine {
       return db;
     } catch (error) {
       db?.close();
-      throw this.#fault(error);
+      throw engineFault(error, file);
     }
   }
 
   #migrate(db: Database.Database): void {
-    const { migrations } = this.#options.module;
+    const { file, module } = this.#options;
+    const { migrations, applicationId } = module;
     const version = db.pragma("user_version", { simple: true }) as number;
+    const isOurs = version === 0 || db.pragma("application_id", { simple: true }) === applicationId;
+    if (!isOurs) throw new Fault("STORE_CORRUPT", { what: `${file} is damaged, or not a Bowline database`, why: "its application id is another program's", hint: "check that the data folder is the right one" });
     if (version > migrations.length) {
-      throw new Fault("STORE_NEWER", { what: `the database ${this.#options.file} was written by a newer version`, why: `it has the schema version ${version}, this program knows ${migrations.length}`, hint: "run the newer version, or restore a backup made by this one" });
+      throw new Fault("STORE_NEWER", { what: `the database ${file} was written by a newer version`, why: `it has the schema version ${version}, this program knows ${migrations.length}`, hint: "run the newer version, or restore a backup made by this one" });
     }
     for (let step = version; step < migrations.length; step += 1) {
       db.exec("BEGIN IMMEDIATE");
+      if (step === 0) db.exec(COMMITS);
       db.exec(migrations[step]!);
+      if (step === 0) db.pragma(`application_id = ${applicationId}`);
       db.pragma(`user_version = ${step + 1}`);
       crashPoint("migration-step");
       db.exec("COMMIT");
@@ -83,45 +111,99 @@ export class StoreEngine {
 
   /** Runs calls in one transaction. After it returned, what succeeded is durable. Throws a Fault when the group as a whole did not commit. */
   runGroup(calls: readonly Call[]): CallOutcome[] {
-    const db = this.#db;
     try {
-      db.exec("BEGIN IMMEDIATE");
-      const outcomes = calls.map((call) => this.#runOne(call));
-      crashPoint("insert-before-commit");
-      db.exec("COMMIT");
-      return outcomes;
+      return this.#attempt(calls);
     } catch (error) {
-      if (db.inTransaction) {
-        try {
-          db.exec("ROLLBACK");
-        } catch {
-          // the engine rolled back by itself
-        }
-      }
-      const fault = this.#fault(error);
-      // Never write again on handles that saw an I/O error: what the page cache holds is no longer known.
-      if (fault.code === "STORE_FAILED") this.#reopen();
+      const fault = asFault(error);
+      // What is large must not take what is small with it: each alone, and only those that do not fit are refused.
+      if (fault.code === "DISK_FULL" && calls.length > 1) return calls.map((call) => this.#alone(call));
       throw fault;
     }
   }
 
-  #reopen(): void {
-    this.#statements.clear();
+  #alone(call: Call): CallOutcome {
     try {
-      this.#db.close();
+      return this.#attempt([call])[0]!;
+    } catch (error) {
+      return { ok: false, fault: asFault(error) };
+    }
+  }
+
+  #attempt(calls: readonly Call[]): CallOutcome[] {
+    const db = this.#live();
+    const expected = this.#commits + 1;
+    let outcomes: CallOutcome[] | null = null;
+    this.#hasWritten = false;
+    try {
+      db.exec("BEGIN IMMEDIATE");
+      const before = this.#totalChanges(db);
+      const values = calls.map((call) => this.#runOne(db, call));
+      // A group that changed nothing writes nothing here either: its COMMIT costs no fsync.
+      this.#hasWritten = this.#totalChanges(db) !== before;
+      if (this.#hasWritten) this.#prepare(db, "UPDATE store_commits SET n = ?").run(expected);
+      outcomes = values;
+      crashPoint("insert-before-commit");
+      db.exec("COMMIT");
+    } catch (error) {
+      const fault = this.#rolledBack(db, error);
+      if (outcomes === null || !this.#hasWritten || this.#db !== null || !this.#isCommitted(expected)) throw fault;
+    }
+    if (this.#hasWritten) this.#commits = expected;
+    this.#vacuumSome();
+    return outcomes;
+  }
+
+  /** Leaves no transaction open. An error of the disk ends the handle: what its page cache holds is no longer known. */
+  #rolledBack(db: Database.Database, error: unknown): Fault {
+    const fault = engineFault(error, this.#options.file);
+    if (fault.code === "STORE_FAILED" || fault.code === "STORE_CORRUPT") this.#drop(db);
+    else if (db.inTransaction) {
+      try {
+        db.exec("ROLLBACK");
+      } catch {
+        this.#drop(db);
+      }
+    }
+    return fault;
+  }
+
+  #drop(db: Database.Database): void {
+    this.#statements.clear();
+    this.#db = null;
+    try {
+      db.close();
     } catch {
       // a broken handle may refuse even that
     }
-    this.#db = this.#open();
   }
 
-  #runOne(call: Call): CallOutcome {
+  /** A COMMIT that failed may still be durable: opens again and looks. False when the file cannot be opened now; the callers are then told that it failed. */
+  #isCommitted(expected: number): boolean {
+    try {
+      this.#live();
+      return this.#commits === expected;
+    } catch {
+      return false;
+    }
+  }
+
+  #vacuumSome(): void {
+    this.#groups += 1;
+    if (this.#groups % vacuumEveryGroups !== 0 || this.#db === null) return;
     const db = this.#db;
+    try {
+      if (Number(db.pragma("freelist_count", { simple: true })) > vacuumPages) db.pragma(`incremental_vacuum(${vacuumPages})`);
+    } catch (error) {
+      this.#rolledBack(db, error); // the group before it is committed; the next one finds the disk as it is
+    }
+  }
+
+  #runOne(db: Database.Database, call: Call): CallOutcome {
     db.exec("SAVEPOINT one");
     try {
       const operation = this.#options.module.operations[call.name];
       if (operation === undefined) throw new Fault("BUG", { what: `the store has no operation "${call.name}"` });
-      const value = this.#step(operation(call.args) as Operation<unknown>);
+      const value = this.#step(db, operation(call.args) as Operation<unknown>);
       db.exec("RELEASE one");
       return { ok: true, value };
     } catch (error) {
@@ -131,22 +213,26 @@ export class StoreEngine {
     }
   }
 
-  #step(operation: Operation<unknown>): unknown {
+  #step(db: Database.Database, operation: Operation<unknown>): unknown {
     let next = operation.next();
     while (next.done !== true) {
       const { sql, params } = next.value;
-      const statement = this.#prepare(sql);
+      const statement = this.#prepare(db, sql);
       const rows = statement.reader ? (statement.all(...params) as SqlRow[]) : (statement.run(...params), []);
       next = operation.next(rows);
     }
     return next.value;
   }
 
-  #prepare(sql: string): Database.Statement {
+  #totalChanges(db: Database.Database): number {
+    return (this.#prepare(db, "SELECT total_changes() AS n").get() as { n: number }).n;
+  }
+
+  #prepare(db: Database.Database, sql: string): Database.Statement {
     let statement = this.#statements.get(sql);
     if (statement === undefined) {
       if (this.#statements.size >= statementsMax) this.#statements.clear();
-      statement = this.#db.prepare(sql);
+      statement = db.prepare(sql);
       this.#statements.set(sql, statement);
     }
     return statement;
@@ -154,29 +240,7 @@ export class StoreEngine {
 
   close(): void {
     this.#statements.clear();
-    this.#db.close();
+    this.#db?.close();
+    this.#db = null;
   }
-
-  #fault(error: unknown): Fault {
-    if (error instanceof Fault) return error;
-    const { file } = this.#options;
-    const code = codeOf(error);
-    const why = shown(error, 1_000);
-    if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return new Fault("STORE_HELD", { what: `another process holds the database ${file}`, why: "a data folder belongs to one process", hint: `find it with: fuser ${file}`, cause: error });
-    if (code === "SQLITE_FULL" || why.includes("ENOSPC")) return new Fault("DISK_FULL", { what: `the disk is full: ${file} cannot be written`, why, hint: "free space on the disk that holds the data folder; nothing that was accepted is lost", cause: error });
-    if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) return new Fault("STORE_CORRUPT", { what: `${file} is damaged, or not a Bowline database`, why, hint: "restore it from a backup", cause: error });
-    if (code.startsWith("SQLITE_")) return new Fault("STORE_FAILED", { what: `the database ${file} cannot be used`, why: `${why} (${code})`, hint: "check the disk, and who may write to the data folder", cause: error });
-    return error instanceof Error && error.name === "TypeError" && why.includes("directory does not exist") ? new Fault("FILE_MISSING", { what: `the folder of ${file} is not there`, why }) : asFault(error);
-  }
-}
-
-function codeOf(error: unknown): string {
-  const { code } = (error ?? {}) as { code?: unknown };
-  return typeof code === "string" ? code : "";
-}
-
-/** Errors of the engine end the whole group; constraint violations belong to the operation that made them. */
-function isEngineError(error: unknown): boolean {
-  const code = codeOf(error);
-  return code.startsWith("SQLITE_") && !code.startsWith("SQLITE_CONSTRAINT") && code !== "SQLITE_ERROR";
 }

@@ -44,13 +44,15 @@ const operations = {
   },
 } as const;
 type Ops = typeof operations;
-const module = { operations, migrations };
+const applicationId = 0x4257_4c54;
+const module = { applicationId, operations, migrations };
 
 /** The same operations as a module of its own, for the thread: it is loaded by its address. */
 const moduleUrl = new URL(
   `data:text/javascript,${encodeURIComponent(`
   const query = function* (sql, ...params) { return yield { sql, params }; };
   const queryOne = function* (sql, ...params) { return (yield { sql, params })[0] ?? null; };
+  export const applicationId = ${applicationId};
   export const migrations = ${JSON.stringify(migrations)};
   export const operations = {
     *put(args) {
@@ -61,12 +63,11 @@ const moduleUrl = new URL(
     *all() { return (yield* query("SELECT name FROM notes ORDER BY name")).map((row) => row.name); },
     *breakCommit() { yield* query("INSERT INTO children (parent) VALUES (404)"); },
     *slow() { yield* query("WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 2000000) SELECT COUNT(*) FROM n"); },
-    *die() { process.exit(1); },
   };`)}`,
 );
 
 const openInline = (file: string): Store<Ops> => openStoreInline<Ops>({ file, module });
-type ThreadOps = Pick<Ops, "put" | "all" | "breakCommit"> & { slow: (args: null) => Operation<void>; die: (args: null) => Operation<void> };
+type ThreadOps = Pick<Ops, "put" | "all" | "breakCommit"> & { slow: (args: null) => Operation<void> };
 const openThread = (file: string): Promise<Store<ThreadOps>> => openStore<ThreadOps>({ file, moduleUrl, mustExist: false });
 
 describe("every open", () => {
@@ -126,9 +127,9 @@ describe("migrations", () => {
 
   test("bring an older file up, once", async () => {
     const file = newFile();
-    await openStoreInline({ file, module: { operations: readA, migrations: steps.slice(0, 1) } }).close();
+    await openStoreInline({ file, module: { applicationId, operations: readA, migrations: steps.slice(0, 1) } }).close();
     for (let open = 0; open < 2; open += 1) {
-      const store = openStoreInline<typeof readA>({ file, module: { operations: readA, migrations: steps } });
+      const store = openStoreInline<typeof readA>({ file, module: { applicationId, operations: readA, migrations: steps } });
       expect(await store.call("sum", null)).toBe(3);
       await store.close();
     }
@@ -136,9 +137,9 @@ describe("migrations", () => {
 
   test("leave a file of a newer version alone", async () => {
     const file = newFile();
-    await openStoreInline({ file, module: { operations: readA, migrations: steps } }).close();
-    expect(() => openStoreInline({ file, module: { operations: readA, migrations: steps.slice(0, 1) } })).toThrow(fault("STORE_NEWER"));
-    const store = openStoreInline<typeof readA>({ file, module: { operations: readA, migrations: steps } });
+    await openStoreInline({ file, module: { applicationId, operations: readA, migrations: steps } }).close();
+    expect(() => openStoreInline({ file, module: { applicationId, operations: readA, migrations: steps.slice(0, 1) } })).toThrow(fault("STORE_NEWER"));
+    const store = openStoreInline<typeof readA>({ file, module: { applicationId, operations: readA, migrations: steps } });
     expect(await store.call("sum", null)).toBe(3);
     await store.close();
   });
@@ -146,8 +147,8 @@ describe("migrations", () => {
   test("that fail leave nothing of themselves: the next start begins the step anew", async () => {
     const file = newFile();
     const broken = [steps[0]!, "ALTER TABLE a ADD COLUMN y INTEGER; INSERT INTO nowhere VALUES (1)"];
-    expect(() => openStoreInline({ file, module: { operations: readA, migrations: broken } })).toThrow(fault("STORE_FAILED"));
-    const store = openStoreInline<typeof readA>({ file, module: { operations: readA, migrations: steps } });
+    expect(() => openStoreInline({ file, module: { applicationId, operations: readA, migrations: broken } })).toThrow(fault("STORE_FAILED"));
+    const store = openStoreInline<typeof readA>({ file, module: { applicationId, operations: readA, migrations: steps } });
     expect(await store.call("sum", null)).toBe(3);
     await store.close();
   });
@@ -248,14 +249,6 @@ describe("a store in its own thread", () => {
     const again = openInline(file);
     expect(await again.call("all", null)).toEqual(["last"]);
     await again.close();
-  });
-
-  test("tells everybody who waits when its thread dies, and whoever comes later", async () => {
-    const store = await openThread(newFile());
-    const waiting = Promise.allSettled([store.call("die", null), store.call("all", null)]);
-    for (const outcome of await waiting) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "STORE_FAILED" } });
-    await expect(store.call("all", null)).rejects.toThrow(fault("STORE_FAILED"));
-    await store.close();
   });
 
   test("tells a caller to come back when ten thousand calls wait", async () => {

@@ -22,6 +22,8 @@ export interface AgentHello {
   readonly inDoubt: readonly string[];
   readonly version: string;
   readonly freeOctets: number;
+  /** Error bound of the site's clock (ms), or null while it does not know the time. */
+  readonly clockErrorMs?: number | null;
   /** Letters that wait at the agent. */
   readonly outbox: number;
 }
@@ -42,14 +44,17 @@ export interface Welcome {
   readonly letterCredit: LetterCredit;
   /** Trust documents from the version after the agent's, oldest first. */
   readonly trust: readonly Uint8Array[];
+  /** There are more than fit: the agent walks these and dials again, with no letter before it has them all. */
+  readonly trustMore?: boolean;
   /** The newest signed `site` statement, or null while waiting. */
   readonly siteStatement: Uint8Array | null;
   readonly inDoubt: readonly string[];
   readonly held: readonly string[];
 }
 
-/** Versions a site may be behind and still be brought up in one WELCOME; 40 steps of 90 days are ten years. */
-const trustStepsMax = 40;
+/** Trust documents in one WELCOME, and their characters as base64url beside the letter ids: it must fit its frame. A site that is further behind dials again. */
+export const trustStepsMax = 32;
+export const trustCharsMax = 32_768;
 const labelsMax = 64;
 
 export function agentHello(json: Record<string, unknown>): AgentHello {
@@ -62,6 +67,7 @@ export function agentHello(json: Record<string, unknown>): AgentHello {
     inDoubt: member.strings(json, "inDoubt", letterCreditLetters),
     version: member.string(json, "version", 64),
     freeOctets: member.integer(json, "freeOctets"),
+    clockErrorMs: (json["clockErrorMs"] ?? null) === null ? null : member.integer(json, "clockErrorMs"),
     outbox: member.integer(json, "outbox"),
   };
 }
@@ -115,6 +121,7 @@ export function parseWelcome(json: Record<string, unknown>): Welcome {
     startCredit: member.integer(json, "startCredit"),
     letterCredit: letterCredit(json),
     trust: member.strings(json, "trust", trustStepsMax, 65_536).map((text) => Buffer.from(text, "base64url")),
+    trustMore: json["trustMore"] === true,
     siteStatement: statement === "" ? null : Buffer.from(statement, "base64url"),
     inDoubt: member.strings(json, "inDoubt", letterCreditLetters),
     held: member.strings(json, "held", letterCreditLetters),

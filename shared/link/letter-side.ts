@@ -6,6 +6,8 @@ export type { LetterPort };
 
 export interface LetterSide {
   onLetterChunk(number: number, offset: number, total: number, chunk: Uint8Array): void;
+  /** The peer has acknowledged the letter's last octet; its receipt may take a commit longer. */
+  onLetterAcked(handle: string): void;
   onSettled(handle: string, status: LetterStatus): void;
   onLetterRoom(): void;
   onLinkEnd(): void;

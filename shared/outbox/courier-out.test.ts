@@ -104,27 +104,6 @@ describe("letters that leave", () => {
     expect(world.offered).toEqual(["a", "a"]);
   });
 
-  test("without a receipt for a minute resume the link; with one, or none under way, they do not", async () => {
-    const world = new World();
-    world.put("a", "b");
-    world.courier.open();
-    await settled();
-    world.clock.move(59_000);
-    world.courier.onSettled("a", "committed");
-    await settled();
-    expect(world.stuck).toBe(0);
-    world.clock.move(1_000);
-    expect(world.stuck).toBe(1);
-    const quiet = new World();
-    quiet.put("a");
-    quiet.courier.open();
-    await settled();
-    quiet.courier.onSettled("a", "committed");
-    await settled();
-    quiet.clock.move(600_000);
-    expect([quiet.stuck, quiet.clock.timers]).toEqual([0, 0]);
-  });
-
   test("are tried again at the next poke when the store failed", async () => {
     const world = new World();
     world.leaseGate = Promise.reject(new Fault("DISK_FULL", { what: "full" }));

@@ -1,12 +1,15 @@
 // Joins a durable outbox and inbox to one link. Takes letters from the store (marked offered, durable) as the peer's credit allows, and gives
-// receipts only after its own side's commit. Nothing is sent twice on a live link. Memory: one lease out, one credit in. Ends with its link.
+// receipts only after its own side's commit. Nothing is sent twice on a live link. A receipt that cannot be stored is tried until it is, or until the link
+// ends and the letter is in doubt. Memory: one lease out, one credit in. Ends with its link.
 import { asFault } from "../kit/errors.ts";
 import { crashPoint } from "../kit/crash.ts";
-import type { Clock, CancelTimer } from "../kit/clock.ts";
+import { pause, type Clock, type CancelTimer } from "../kit/clock.ts";
 import type { Logger } from "../kit/log.ts";
 import { invariant } from "../kit/assert.ts";
 import type { LaneName } from "../rules/lanes.ts";
+import { letterCreditLetters } from "../wire/limits.ts";
 import { parseLetterOctets, type Letter } from "./letter.ts";
+import type { LeaseRoom } from "./outbox.ts";
 
 export type SettleStatus = "committed" | "storage" | "trust" | "unsupported" | "policy" | "malformed";
 
@@ -26,22 +29,30 @@ export interface RenderedLetter {
 
 /** What a courier needs of its side. All durable when their promises resolve. */
 export interface CourierSide {
-  /** Marks letters as offered and renders (signs) them. */
-  lease(room: { readonly letters: number; readonly octets: number }): Promise<RenderedLetter[]>;
+  /** Marks letters as offered and renders (signs) them. What cannot be rendered is the side's to put right: it is not among them. */
+  lease(room: LeaseRoom): Promise<RenderedLetter[]>;
   settle(id: string, status: SettleStatus): Promise<void>;
-  /** Judges and commits one letter that came. Never rejects for what a peer sent. */
+  /** Judges and commits one letter that came. Never rejects for what a peer sent: a rejection is our own store's, and means "storage". */
   intake(letter: Letter): Promise<SettleStatus>;
 }
 
-/** Octets under way from one side of one link: a thousand sites that return at once must not hold a gigabyte. */
+/** Octets under way from one side of one link, one letter aside: a thousand sites that return at once must not hold a gigabyte. */
 const underWayOctetsMax = 1_048_576;
 const leaseLettersMax = 32;
-/** A letter without a receipt for this long (ms) after it was offered, on a live link, means that something is lost: the link is resumed. */
-const receiptMs = 60_000;
+/** A letter whose last octet was acknowledged has its receipt within this time (ms) on a live link, or something is lost and the link is resumed. */
+const receiptMs = 30_000;
+/** A store that failed is tried again after this (ms), doubling to the most. */
+const retryMs = { first: 1_000, most: 30_000 };
 
 interface Partial {
   readonly chunks: Uint8Array[];
   octets: number;
+}
+
+interface Offered {
+  readonly octets: number;
+  /** When the peer had all of it, or Infinity. How long it takes until then is the link's own affair: 3 MiB at 8 kB/s are six minutes. */
+  ackedMs: number;
 }
 
 export class Courier {
@@ -50,13 +61,17 @@ export class Courier {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #onStuck: () => void;
-  readonly #offered = new Map<string, { octets: number; sinceMs: number }>();
+  readonly #offered = new Map<string, Offered>();
+  /** Receipts that are being stored; their letters are outstanding until they are. */
+  #settling = 0;
   readonly #partial = new Map<number, Partial>();
+  readonly #end = new AbortController();
   #granted: { letters: number; octets: number };
   #isLeasing = false;
   #wantsLease = false;
   #isOpen = false;
-  #hasEnded = false;
+  #leaseRetryMs = retryMs.first;
+  #cancelRetry: CancelTimer = () => {};
   #cancelWatch: CancelTimer = () => {};
 
   constructor(options: { port: LetterPort; side: CourierSide; clock: Clock; log: Logger; granted: { letters: number; octets: number }; onStuck: () => void }) {
@@ -66,6 +81,10 @@ export class Courier {
     this.#log = options.log;
     this.#granted = { ...options.granted };
     this.#onStuck = options.onStuck;
+  }
+
+  get #hasEnded(): boolean {
+    return this.#end.signal.aborted;
   }
 
   /** What is in doubt has been settled: letters may leave. */
@@ -87,9 +106,13 @@ export class Courier {
         this.#wantsLease = false;
         if (await this.#leaseSome()) this.#wantsLease = true;
       }
+      this.#leaseRetryMs = retryMs.first;
     } catch (error) {
       const fault = asFault(error);
       this.#log.warn({ code: fault.code, why: fault.why }, "letters could not be taken from the store");
+      this.#cancelRetry();
+      if (!this.#hasEnded) this.#cancelRetry = this.#clock.after(this.#leaseRetryMs, () => this.poke());
+      this.#leaseRetryMs = Math.min(retryMs.most, this.#leaseRetryMs * 2);
     } finally {
       this.#isLeasing = false;
     }
@@ -97,29 +120,53 @@ export class Courier {
 
   /** True when there may be more. */
   async #leaseSome(): Promise<boolean> {
-    const room = this.#port.letterRoom;
-    const underWay = [...this.#offered.values()].reduce((sum, letter) => sum + letter.octets, 0);
-    const octets = Math.min(room.octets, this.#offered.size === 0 ? room.octets : underWayOctetsMax - underWay);
-    const letters = Math.min(room.letters, leaseLettersMax);
-    if (letters < 1 || octets < 1) return false;
-    const leased = await this.#side.lease({ letters: this.#offered.size === 0 && octets > underWayOctetsMax ? Math.min(letters, leaseLettersMax) : letters, octets });
-    if (this.#hasEnded) return false; // they are in doubt now, and the next link settles that
+    const credit = this.#port.letterRoom;
+    let underWay = 0;
+    for (const letter of this.#offered.values()) underWay += letter.octets;
+    const letters = Math.min(credit.letters, leaseLettersMax, letterCreditLetters - this.#offered.size - this.#settling);
+    const octets = Math.min(credit.octets, underWayOctetsMax - underWay);
+    const octetsMax = this.#offered.size === 0 ? credit.octets : octets;
+    if (letters < 1 || octetsMax < 1) return false;
+    const leased = await this.#side.lease({ letters, octets, octetsMax });
+    let left = 0;
     for (const letter of leased) {
-      this.#offered.set(letter.id, { octets: letter.bytes.length, sinceMs: this.#clock.monoMs() });
+      // After the link's end, or after BYE, they are in doubt and the next link settles that.
+      if (this.#hasEnded || this.#port.letterRoom.letters < 1) break;
+      this.#offered.set(letter.id, { octets: letter.bytes.length, ackedMs: Infinity });
       this.#port.offerLetter({ handle: letter.id, lane: letter.lane, bytes: letter.bytes });
+      left += 1;
     }
-    if (leased.length > 0) setImmediate(() => crashPoint("after-send"));
+    if (left > 0) setImmediate(() => crashPoint("after-send"));
+    return left > 0;
+  }
+
+  /** The peer has the letter's last octet: from here on its receipt is only a commit and a round trip away. */
+  onLetterAcked(handle: string): void {
+    const letter = this.#offered.get(handle);
+    if (letter === undefined) return;
+    letter.ackedMs = this.#clock.monoMs();
     this.#watch();
-    return leased.length > 0;
   }
 
   onSettled(handle: string, status: SettleStatus): void {
-    this.#offered.delete(handle);
-    this.#side.settle(handle, status).then(
-      () => this.poke(),
-      (error: unknown) => this.#log.error({ code: asFault(error).code, why: asFault(error).why }, "a receipt could not be stored"),
-    );
+    if (!this.#offered.delete(handle)) return;
     this.#watch();
+    void this.#settle(handle, status);
+  }
+
+  async #settle(handle: string, status: SettleStatus): Promise<void> {
+    this.#settling += 1;
+    for (let delayMs = retryMs.first; !this.#hasEnded; delayMs = Math.min(retryMs.most, delayMs * 2)) {
+      try {
+        await this.#side.settle(handle, status);
+        break;
+      } catch (error) {
+        this.#log.error({ letter: handle, code: asFault(error).code, why: asFault(error).why }, "a receipt could not be stored; tried again");
+        await pause(this.#clock, delayMs, this.#end.signal).catch(() => {}); // the link ended: the letter is in doubt, and the next link settles it
+      }
+    }
+    this.#settling -= 1;
+    this.poke();
   }
 
   onLetterRoom(): void {
@@ -137,14 +184,7 @@ export class Courier {
   }
 
   async #take(number: number, octets: Uint8Array): Promise<void> {
-    let status: SettleStatus;
-    try {
-      status = await this.#side.intake(parseLetterOctets(octets));
-    } catch (error) {
-      const fault = asFault(error);
-      this.#log.warn({ code: fault.code, why: fault.why }, "a letter was refused");
-      status = fault.family === "refused" ? "malformed" : "storage";
-    }
+    const status = await this.#judge(octets);
     if (this.#hasEnded) return; // committed without a receipt: the next link names it as held
     this.#port.settleLetter(number, status);
     setImmediate(() => crashPoint("receipt-sent"));
@@ -152,12 +192,30 @@ export class Courier {
     this.#port.grantLetters(this.#granted);
   }
 
+  async #judge(octets: Uint8Array): Promise<SettleStatus> {
+    let letter: Letter;
+    try {
+      letter = parseLetterOctets(octets);
+    } catch (error) {
+      const fault = asFault(error);
+      this.#log.warn({ code: fault.code, why: fault.why }, "a letter was refused");
+      return fault.code === "LETTER_UNSUPPORTED" ? "unsupported" : "malformed";
+    }
+    try {
+      return await this.#side.intake(letter);
+    } catch (error) {
+      const fault = asFault(error);
+      this.#log.error({ letter: letter.head.id, code: fault.code, why: fault.why }, "a letter could not be stored");
+      return "storage";
+    }
+  }
+
   #watch(): void {
     this.#cancelWatch();
     let oldestMs = Infinity;
-    for (const letter of this.#offered.values()) oldestMs = Math.min(oldestMs, letter.sinceMs);
+    for (const letter of this.#offered.values()) oldestMs = Math.min(oldestMs, letter.ackedMs);
     if (oldestMs === Infinity || this.#hasEnded) return;
-    this.#cancelWatch = this.#clock.after(Math.max(1_000, oldestMs + receiptMs - this.#clock.monoMs()), () => {
+    this.#cancelWatch = this.#clock.after(Math.max(0, oldestMs + receiptMs - this.#clock.monoMs()), () => {
       if (this.#hasEnded) return;
       this.#log.warn({ letters: this.#offered.size }, "letters have no receipt on a live link; it is resumed");
       this.#onStuck();
@@ -165,8 +223,9 @@ export class Courier {
   }
 
   onLinkEnd(): void {
-    this.#hasEnded = true;
+    this.#end.abort(new Error("the link ended"));
     this.#cancelWatch();
+    this.#cancelRetry();
     this.#partial.clear();
     this.#offered.clear();
   }

@@ -1,4 +1,5 @@
-// A letter's octets: head and envelope come back as they were, and what is not exactly of the form is refused before anybody looks into the envelope.
+// A letter's octets: head and envelope come back as they were, and what is not exactly of the form is refused before anybody looks into the envelope;
+// what is of a newer peer is told apart from what is broken.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { encodeLetter, LETTER_KINDS, parseLetterOctets, type LetterHead } from "./letter.ts";
@@ -60,8 +61,11 @@ describe("a head", () => {
     ["an id with a line end", { ...plain, id: "c\n" }],
     ["an id that is a number", { ...plain, id: 7 }],
     ["no lane", { id: "c", kind: "command" }],
-    ["a lane that is none", { ...plain, lane: "fast" }],
-    ["a kind that is none", { ...plain, kind: "order" }],
+    ["a lane that is a number", { ...plain, lane: 1 }],
+    ["a kind that is null", { ...plain, kind: null }],
+    ["a kind that is none and an empty id", { ...plain, kind: "order", id: "" }],
+    ["an order that is a fraction", { ...plain, order: 1.5 }],
+    ["an empty predecessor", { ...plain, after: "" }],
     ["a predecessor that is no id", { ...plain, after: "a b" }],
     ["a predecessor that is null", { ...plain, after: null }],
     ["a replace key that is no id", { ...plain, replaceKey: ["report"] }],
@@ -70,5 +74,13 @@ describe("a head", () => {
     ["an order above 2^53-1", { ...plain, order: 2 ** 53 }],
   ])("with %s is refused", (_name, value) => {
     expect(() => parseLetterOctets(raw(typeof value === "string" ? value : JSON.stringify(value)))).toThrow(refused);
+  });
+
+  test.each([{ kind: "order" }, { lane: "fast" }, { kind: "order", lane: "fast" }])("with %j is of a newer peer: unsupported, not broken", (change) => {
+    expect(() => parseLetterOctets(raw(JSON.stringify({ ...plain, ...change })))).toThrow(expect.objectContaining({ code: "LETTER_UNSUPPORTED" }));
+  });
+
+  test("with members of a newer peer is taken: they are no harm", () => {
+    expect(parseLetterOctets(raw(JSON.stringify({ ...plain, future: true }))).head).toMatchObject(plain);
   });
 });

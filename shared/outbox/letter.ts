@@ -1,9 +1,9 @@
-// A letter's octets: `headLength u32be | head JSON | envelope`. The head says how to queue it, the envelope is what is signed. Strict: one way to
-// write each. Both directions. PROTOCOL.md section 5.
+// A letter's octets: `headLength u32be | head JSON | envelope`. The head says how to queue it, the envelope is what is signed. Strict about what it knows; a kind
+// or lane of a newer peer is no broken letter, and is told apart. Both directions. PROTOCOL.md section 5.
 import { Fault } from "../kit/errors.ts";
 import { isLaneName, type LaneName } from "../rules/lanes.ts";
 
-export const LETTER_KINDS = ["command", "claim", "result", "report", "event"] as const;
+export const LETTER_KINDS = ["command", "cancel", "claim", "result", "report", "event"] as const;
 export type LetterKind = (typeof LETTER_KINDS)[number];
 
 export interface LetterHead {
@@ -32,6 +32,7 @@ export function encodeLetter(head: LetterHead, envelope: Uint8Array): Uint8Array
   return Buffer.concat([length, json, envelope]);
 }
 
+/** Faults ENVELOPE_MALFORMED; LETTER_UNSUPPORTED for a kind or lane that is unknown here. */
 export function parseLetterOctets(octets: Uint8Array): Letter {
   const bytes = Buffer.from(octets.buffer, octets.byteOffset, octets.byteLength);
   const refuse = (why: string): Fault => new Fault("ENVELOPE_MALFORMED", { what: "a letter is not of the documented form", why });
@@ -45,10 +46,12 @@ export function parseLetterOctets(octets: Uint8Array): Letter {
     throw refuse("its head is not JSON");
   }
   const isId = (value: unknown): boolean => typeof value === "string" && /^[\w.:-]{1,80}$/.test(value);
-  if (typeof head !== "object" || head === null || !isId(head.id) || !isLaneName(head.lane)) throw refuse("its head has no id or lane");
-  if (!LETTER_KINDS.includes(head.kind)) throw refuse("its kind is unknown");
+  if (typeof head !== "object" || head === null || !isId(head.id) || typeof head.lane !== "string" || typeof head.kind !== "string") throw refuse("its head has no id, lane or kind");
   if (head.after !== undefined && !isId(head.after)) throw refuse("its predecessor is not an id");
   if (head.replaceKey !== undefined && !isId(head.replaceKey)) throw refuse("what it replaces is not named by an id");
   if (head.order !== undefined && (!Number.isSafeInteger(head.order) || head.order < 0)) throw refuse("its order is not a whole number");
+  if (!LETTER_KINDS.includes(head.kind) || !isLaneName(head.lane)) {
+    throw new Fault("LETTER_UNSUPPORTED", { what: `the letter ${head.id} is of a kind or lane that is unknown here`, why: `kind ${String(head.kind).slice(0, 40)}, lane ${String(head.lane).slice(0, 40)}`, hint: "update this end" });
+  }
   return { head, envelope: bytes.subarray(4 + length) };
 }

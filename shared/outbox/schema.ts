@@ -6,16 +6,24 @@ CREATE TABLE outbox (
   id TEXT PRIMARY KEY,
   site TEXT NOT NULL,
   lane TEXT NOT NULL,
-  lane_rank INTEGER NOT NULL,
+  lane_rank BIGINT NOT NULL,
   kind TEXT NOT NULL,
   replace_key TEXT,
-  ord INTEGER NOT NULL,
+  ord BIGINT NOT NULL,
   after_id TEXT,
   state TEXT NOT NULL CHECK (state IN ('waiting', 'offered')),
-  body BLOB,
-  octets INTEGER NOT NULL,
-  made_ms INTEGER NOT NULL,
-  offered_fence INTEGER
+  body BYTEA,
+  octets BIGINT NOT NULL,
+  made_ms BIGINT NOT NULL,
+  -- The link it left on; its receipt must come on the same one.
+  offered_fence BIGINT,
+  -- Refused or unsendable so often, and not tried again before.
+  failures BIGINT NOT NULL,
+  not_before_ms BIGINT NOT NULL,
+  -- SHA-256 of the body in hex, and of this writer's letters so far; octets of it that the receiver has already (resume).
+  sum TEXT,
+  chain TEXT,
+  partial_octets BIGINT
 );
 CREATE INDEX outbox_waiting ON outbox (site, state, lane_rank, ord);
 CREATE UNIQUE INDEX outbox_replaced ON outbox (site, replace_key) WHERE replace_key IS NOT NULL AND state = 'waiting';

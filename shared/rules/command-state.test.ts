@@ -7,10 +7,8 @@ import {
   nextAgentState,
   nextRelayState,
   OUTCOMES,
-  recoveryAct,
   RELAY_TABLE,
-  REPEATABILITY,
-  restartsMax,
+  resultVerdict,
   TERMINAL,
   type AgentEvent,
   type AgentState,
@@ -22,41 +20,52 @@ const relayStates = Object.keys(RELAY_TABLE) as RelayState[];
 const agentStates = Object.keys(AGENT_TABLE) as AgentState[];
 const results = OUTCOMES.map((outcome) => [`result:${outcome}`, outcome] as const);
 
+const open: readonly RelayState[] = ["queued", "blocked", "offered", "stored", "running"];
+const away: readonly RelayState[] = ["offered", "stored", "running"];
+
 /** From, event, to. */
 const RELAY_STEPS: readonly (readonly [readonly RelayState[], RelayEvent, RelayState])[] = [
   [["queued", "blocked"], "expire", "expired"],
   [["queued", "blocked"], "supersede", "superseded"],
   [["queued", "blocked"], "cancel", "cancelled"],
-  [["queued"], "block", "blocked"],
+  // Blocked again for another reason.
+  [["queued", "blocked"], "block", "blocked"],
   [["blocked"], "unblock", "queued"],
   [["queued"], "offer", "offered"],
-  [["offered"], "heldByAgent", "stored"],
   [["offered"], "notHeldByAgent", "queued"],
-  [["offered"], "receipt", "stored"],
   [["offered"], "refusedStorage", "blocked"],
   [["offered"], "refusedTrust", "blocked"],
   [["offered"], "reject", "rejected"],
-  // The claim and the result may overtake the receipt, and each may come again.
-  [["offered", "stored", "running"], "claimed", "running"],
-  [["stored"], "receipt", "stored"],
-  [["running"], "receipt", "running"],
-  [["offered", "stored", "running"], "epochChangedRepeatable", "queued"],
-  [["offered", "stored", "running"], "epochChangedOnce", "outcome-unknown"],
-  [["queued", "blocked", "offered", "stored", "running"], "abandon", "abandoned"],
-  // A command that waits again may have run before: its true result wins over another run.
-  ...results.map(([event, to]) => [["queued", "offered", "stored", "running"], event, to] as const),
+  // A receipt of the link before and the agent's HELD may both say it, and claim and result may overtake both.
+  ...(["receipt", "heldByAgent"] as const).flatMap((event) => [[["offered", "stored"], event, "stored"] as const, [["running"], event, "running"] as const]),
+  ...away.map((state) => [[state], "cancelAsked", state] as const),
+  [away, "epochChangedRepeatable", "queued"],
+  [away, "epochChangedOnce", "outcome-unknown"],
+  [open, "abandon", "abandoned"],
+  // A command that waits here may be at the site all the same: its true claim and result win over another run.
+  [open, "claimed", "running"],
+  ...results.map(([event, to]) => [open, event, to] as const),
+  // What comes late changes nothing; what is no success may be skipped, so that its key goes on.
+  ...TERMINAL.flatMap((state) => (["receipt", "heldByAgent", "claimed", ...results.map(([event]) => event)] as const).map((event) => [[state], event, state] as const)),
+  ...TERMINAL.filter((state) => state !== "succeeded").map((state) => [[state], "skip", state] as const),
 ];
 
 const AGENT_STEPS: readonly (readonly [AgentState, AgentEvent, AgentState])[] = [
+  // A cancel that came first has nothing to claim or settle.
+  ["withdrawn", "cancel", "withdrawn"],
   ["ready", "expire", "outcome"],
+  ["ready", "refuse", "outcome"],
   ["ready", "claim", "claimed"],
   ["ready", "cancel", "outcome"],
   ["claimed", "settle", "outcome"],
   ["claimed", "runAgain", "claimed"],
   ["claimed", "cancel", "claimed"],
   ["outcome", "receipt", "reported"],
+  ["outcome", "cancel", "outcome"],
   ["reported", "receipt", "reported"],
+  ["reported", "cancel", "reported"],
   ["reported", "purge", "purged"],
+  ["purged", "receipt", "purged"],
   ["purged", "cancel", "purged"],
 ];
 
@@ -81,8 +90,8 @@ describe("at the relay", () => {
       ).toEqual([]);
   });
 
-  test("the end is the end: a terminal state takes nothing, and every other has a way on", () => {
-    for (const state of relayStates) expect(Object.keys(RELAY_TABLE[state]).length === 0, state).toBe(isTerminal(state));
+  test("the end is the end: nothing leads out of a terminal state, and every other has a way on", () => {
+    for (const state of relayStates) expect(Object.values(RELAY_TABLE[state]).every((to) => to === state), state).toBe(isTerminal(state));
     expect([...TERMINAL].sort()).toEqual(relayStates.filter((state) => isTerminal(state)).sort());
   });
 
@@ -109,33 +118,22 @@ describe("at the agent", () => {
     else expect(nextAgentState(from, event)).toBe(step[2]);
   });
 
+  test("the table has no event that is not judged here", () => {
+    for (const [from, events] of Object.entries(AGENT_TABLE)) expect(Object.keys(events).filter((event) => !agentEvents.includes(event as AgentEvent)), from).toEqual([]);
+  });
+
   test("a claim comes before an effect: nothing settles that was not claimed", () => {
     for (const state of agentStates)
       if (state !== "claimed") expect(() => nextAgentState(state, "settle")).toThrow(expect.objectContaining({ code: "STATE_REFUSED" }));
   });
 });
 
-describe("a restart that finds a claim", () => {
-  test.each([
-    ["idempotent", false, "runAgain"],
-    ["verifiable", false, "probe"],
-    ["neither", false, "unknown"],
-    ["idempotent", true, "probeOnly"],
-    ["verifiable", true, "probeOnly"],
-    ["neither", true, "unknown"],
-  ] as const)("of a command that is %s, past its deadline: %s, decides %s; the fifth gives up on it", (repeatability, isPastDeadline, act) => {
-    for (let attempts = 1; attempts < restartsMax; attempts += 1) expect(recoveryAct(repeatability, attempts, isPastDeadline)).toBe(act);
-    expect(recoveryAct(repeatability, restartsMax, isPastDeadline)).toBe("poison");
-    expect(restartsMax).toBe(5);
-  });
-
-  test("never runs again what may start once only", () => {
-    for (const isPastDeadline of [false, true])
-      for (let attempts = 0; attempts < 10; attempts += 1)
-        expect(["runAgain", "probe", "probeOnly"]).not.toContain(recoveryAct("neither", attempts, isPastDeadline));
-  });
-
-  test("each kind of command says what it is", () => {
-    expect(REPEATABILITY).toEqual({ apply: "idempotent", job: "verifiable" });
+describe("a result", () => {
+  test.each(open)("ends a %s command", (state) => expect(resultVerdict(state, "failed")).toBe("end"));
+  test("that was said before is the same", () => expect(TERMINAL.map((state) => resultVerdict(state, state))).toEqual(TERMINAL.map(() => "same")));
+  test("for a command that was given up is evidence", () => expect([resultVerdict("abandoned", "succeeded"), resultVerdict("outcome-unknown", "failed")]).toEqual(["evidence", "evidence"]));
+  test("that contradicts an end is an alarm", () => {
+    for (const state of TERMINAL.filter((one) => one !== "abandoned" && one !== "outcome-unknown"))
+      for (const outcome of OUTCOMES.filter((one) => one !== state)) expect(resultVerdict(state, outcome)).toBe("alarm");
   });
 });

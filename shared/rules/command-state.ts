@@ -1,48 +1,67 @@
 // The states of a command at the relay and at the agent, and every event that moves them (delivery section 3). The table is the code: what is missing is a
-// Fault and changes nothing. Pure.
+// Fault and changes nothing. What a site reports is true whatever state the relay believes in, so a claim and a result are in every row. Pure.
 import { Fault } from "../kit/errors.ts";
 
 export type RelayState = "queued" | "blocked" | "offered" | "stored" | "running" | TerminalState;
 export type TerminalState = "succeeded" | "failed" | "rejected" | "expired" | "superseded" | "cancelled" | "outcome-unknown" | "abandoned";
-export type AgentState = "ready" | "claimed" | "outcome" | "reported" | "purged";
+/** `withdrawn`: a cancel came before its command, which then ends as it arrives. `purged`: a tombstone, nothing else is kept. */
+export type AgentState = "withdrawn" | "ready" | "claimed" | "outcome" | "reported" | "purged";
+/** Why a command waits at the relay although its site may be linked. */
+export type BlockReason = "storage" | "trust" | "dependency" | "rollout" | "restored";
 
 export const TERMINAL: readonly TerminalState[] = ["succeeded", "failed", "rejected", "expired", "superseded", "cancelled", "outcome-unknown", "abandoned"];
 /** What an agent may say of a command's end. */
 export const OUTCOMES: readonly TerminalState[] = ["succeeded", "failed", "rejected", "expired", "cancelled", "outcome-unknown"];
 
-/** idempotent: may run again · verifiable: the cluster tells whether it ran · neither: starts at most once. */
-export type Repeatability = "idempotent" | "verifiable" | "neither";
-
 export type RelayEvent =
   | "expire" | "supersede" | "cancel" | "abandon" | "block" | "unblock"
   | "offer" | "heldByAgent" | "notHeldByAgent" | "receipt" | "refusedStorage" | "refusedTrust" | "reject"
-  | "claimed" | "epochChangedRepeatable" | "epochChangedOnce"
+  | "claimed" | "cancelAsked" | "skip" | "epochChangedRepeatable" | "epochChangedOnce"
   | `result:${TerminalState}`;
 
-const results = (states: readonly TerminalState[]): Partial<Record<RelayEvent, RelayState>> => Object.fromEntries(states.map((state) => [`result:${state}`, state]));
+type Row = Partial<Record<RelayEvent, RelayState>>;
+
+const results = Object.fromEntries(OUTCOMES.map((state) => [`result:${state}`, state])) as Row;
 const epochChanged = { epochChangedRepeatable: "queued", epochChangedOnce: "outcome-unknown" } as const;
-/** Decided at the relay alone: nothing has left yet. */
+/** Decided at the relay alone: nothing is at the site as far as the relay knows. */
 const relayAlone = { expire: "expired", supersede: "superseded", cancel: "cancelled", abandon: "abandoned" } as const;
 
-export const RELAY_TABLE: Readonly<Record<RelayState, Partial<Record<RelayEvent, RelayState>>>> = {
-  queued: { ...relayAlone, block: "blocked", offer: "offered", ...results(OUTCOMES) },
-  blocked: { ...relayAlone, unblock: "queued" },
+/** The first terminal state wins: whatever comes late changes nothing. `skip` lets the key go on behind an end that was no success. */
+function ended(state: TerminalState): Row {
+  const late = ["receipt", "heldByAgent", "claimed", ...OUTCOMES.map((outcome) => `result:${outcome}` as const)] as const;
+  return Object.fromEntries([...late, ...(state === "succeeded" ? [] : (["skip"] as const))].map((event) => [event, state]));
+}
+
+export const RELAY_TABLE: Readonly<Record<RelayState, Row>> = {
+  // A site may have what it said it had no room for (a commit that failed can still be durable): its claim and its result count here too.
+  queued: { ...relayAlone, block: "blocked", offer: "offered", claimed: "running", ...results },
+  blocked: { ...relayAlone, block: "blocked", unblock: "queued", claimed: "running", ...results },
   // A lost link changes nothing here: only the agent's word does.
-  offered: { heldByAgent: "stored", notHeldByAgent: "queued", receipt: "stored", refusedStorage: "blocked", refusedTrust: "blocked", reject: "rejected", claimed: "running", abandon: "abandoned", ...epochChanged, ...results(OUTCOMES) },
-  // The deadline belongs to the agent from here on: there is no "expire".
-  stored: { receipt: "stored", claimed: "running", abandon: "abandoned", ...epochChanged, ...results(OUTCOMES) },
-  running: { receipt: "running", claimed: "running", abandon: "abandoned", ...epochChanged, ...results(OUTCOMES) },
-  succeeded: {}, failed: {}, rejected: {}, expired: {}, superseded: {}, cancelled: {}, "outcome-unknown": {}, abandoned: {},
+  offered: { heldByAgent: "stored", notHeldByAgent: "queued", receipt: "stored", refusedStorage: "blocked", refusedTrust: "blocked", reject: "rejected", claimed: "running", cancelAsked: "offered", abandon: "abandoned", ...epochChanged, ...results },
+  // The deadline belongs to the agent from here on: there is no "expire". A receipt of the link before and the agent's HELD may both say it.
+  stored: { receipt: "stored", heldByAgent: "stored", claimed: "running", cancelAsked: "stored", abandon: "abandoned", ...epochChanged, ...results },
+  running: { receipt: "running", heldByAgent: "running", claimed: "running", cancelAsked: "running", abandon: "abandoned", ...epochChanged, ...results },
+  succeeded: ended("succeeded"),
+  failed: ended("failed"),
+  rejected: ended("rejected"),
+  expired: ended("expired"),
+  superseded: ended("superseded"),
+  cancelled: ended("cancelled"),
+  "outcome-unknown": ended("outcome-unknown"),
+  abandoned: ended("abandoned"),
 };
 
-export type AgentEvent = "expire" | "claim" | "cancel" | "settle" | "receipt" | "purge" | "runAgain";
+export type AgentEvent = "expire" | "refuse" | "claim" | "cancel" | "settle" | "receipt" | "purge" | "runAgain";
 
 export const AGENT_TABLE: Readonly<Record<AgentState, Partial<Record<AgentEvent, AgentState>>>> = {
-  ready: { expire: "outcome", claim: "claimed", cancel: "outcome" },
+  withdrawn: { cancel: "withdrawn" },
+  // refuse: what is here is not what was signed any more.
+  ready: { expire: "outcome", refuse: "outcome", claim: "claimed", cancel: "outcome" },
+  // A cancel is best effort here: the true outcome wins.
   claimed: { settle: "outcome", runAgain: "claimed", cancel: "claimed" },
-  outcome: { receipt: "reported" },
-  reported: { purge: "purged", receipt: "reported" },
-  purged: { cancel: "purged" },
+  outcome: { receipt: "reported", cancel: "outcome" },
+  reported: { purge: "purged", receipt: "reported", cancel: "reported" },
+  purged: { receipt: "purged", cancel: "purged" },
 };
 
 export function isTerminal(state: RelayState): state is TerminalState {
@@ -61,17 +80,12 @@ export function nextAgentState(from: AgentState, event: AgentEvent): AgentState 
   return to;
 }
 
-/** A restart found a claim. The fifth restart of one command gives up on it: it may be what kills us. */
-export const restartsMax = 5;
+/** end: this is its end · same: said before · evidence: the truth about a command that was given up, kept beside it · alarm: two ends that cannot both be. */
+export type ResultVerdict = "end" | "same" | "evidence" | "alarm";
 
-export type RecoveryAct = "runAgain" | "probe" | "probeOnly" | "unknown" | "poison";
-
-export function recoveryAct(repeatability: Repeatability, attempts: number, isPastDeadline: boolean): RecoveryAct {
-  if (attempts >= restartsMax) return "poison";
-  if (isPastDeadline) return repeatability === "neither" ? "unknown" : "probeOnly";
-  if (repeatability === "idempotent") return "runAgain";
-  return repeatability === "verifiable" ? "probe" : "unknown";
+/** What a site's signed result means for a command in this state. It is never refused: refused results would be lost where they are true. */
+export function resultVerdict(state: RelayState, reported: TerminalState): ResultVerdict {
+  if (!isTerminal(state)) return "end";
+  if (state === reported) return "same";
+  return state === "abandoned" || state === "outcome-unknown" ? "evidence" : "alarm";
 }
-
-/** What each kind of command is. A Job's name is derived from the command, so the cluster knows whether it was started. */
-export const REPEATABILITY: Readonly<Record<string, Repeatability>> = { apply: "idempotent", job: "verifiable" };

@@ -31,6 +31,8 @@ export interface EnvelopeHeader {
   readonly kid: string;
   /** Rising per (key, site, epoch). */
   readonly seq: number;
+  /** This signer sends no number up to here any more: what the receiver remembers of them can go. Below `seq`; 0 says nothing. */
+  readonly floor: number;
   /** Hex SHA-256 of this signer's header before, or "". Evidence, never a condition. */
   readonly prev: string;
   /** Command id, or the id of what this is about. */
@@ -46,15 +48,25 @@ export interface EnvelopeHeader {
 }
 
 const TEXT_KEYS = ["typ", "enc", "aud", "kid", "prev", "cid", "cls", "sha256"] as const;
-const NUMBER_KEYS = ["v", "epoch", "seq", "iat", "nbf", "exp", "len"] as const;
-const KEY_ORDER = ["v", "typ", "enc", "aud", "epoch", "kid", "seq", "prev", "cid", "iat", "nbf", "exp", "cls", "len", "sha256"] as const;
+const NUMBER_KEYS = ["v", "epoch", "seq", "floor", "iat", "nbf", "exp", "len"] as const;
+const KEY_ORDER = ["v", "typ", "enc", "aud", "epoch", "kid", "seq", "floor", "prev", "cid", "iat", "nbf", "exp", "cls", "len", "sha256"] as const;
 
-export type HeaderParts = Omit<EnvelopeHeader, "v" | "enc" | "kid" | "len" | "sha256">;
+export type HeaderParts = Omit<EnvelopeHeader, "v" | "enc" | "kid" | "floor" | "len" | "sha256"> & { readonly floor?: number };
 
-/** Signs; the first signer owns `seq` and `prev`. */
+/** The header's octets: what is signed, and what the next header's `prev` is the hash of. */
+export function headerBytes(parts: HeaderParts, kid: string, body: { readonly len: number; readonly sha256: string }): Buffer {
+  const all: Record<string, unknown> = { v: 1, enc: "none", floor: 0, ...parts, kid, ...body };
+  return Buffer.from(JSON.stringify(Object.fromEntries(KEY_ORDER.map((key) => [key, all[key]]))));
+}
+
+/** Hex id of a key as headers carry it. */
+export function kidOf(publicKey: string): string {
+  return Buffer.from(keyId(publicKey)).toString("hex");
+}
+
+/** Signs; the first signer owns `seq`, `floor` and `prev`. */
 export function sealEnvelope(parts: HeaderParts, body: Uint8Array, signers: readonly KeyPair[]): Buffer {
-  const all: Record<string, unknown> = { v: 1, enc: "none", ...parts, kid: Buffer.from(keyId(signers[0]!.publicKey)).toString("hex"), len: body.length, sha256: sha256(body).toString("hex") };
-  const header = Buffer.from(JSON.stringify(Object.fromEntries(KEY_ORDER.map((key) => [key, all[key]]))));
+  const header = headerBytes(parts, kidOf(signers[0]!.publicKey), { len: body.length, sha256: sha256(body).toString("hex") });
   if (header.length > envelopeHeaderBytesMax || body.length > envelopeBodyBytesMax) {
     throw new Fault("BODY_TOO_LARGE", { what: `an envelope's body has ${body.length} octets`, why: `at most ${envelopeBodyBytesMax} fit`, hint: "split it into several commands" });
   }
@@ -120,6 +132,7 @@ export function parseHeader(header: Uint8Array): EnvelopeHeader {
   if (JSON.stringify(Object.keys(record)) !== JSON.stringify(KEY_ORDER)) throw malformed("its header has other fields, or another order");
   for (const key of NUMBER_KEYS) if (!Number.isSafeInteger(record[key]) || (record[key] as number) < 0) throw malformed(`"${key}" is not a whole number`);
   for (const key of TEXT_KEYS) if (typeof record[key] !== "string" || (record[key] as string).length > 256) throw malformed(`"${key}" is not a text`);
+  if ((record["floor"] as number) > 0 && (record["floor"] as number) >= (record["seq"] as number)) throw malformed("its floor is not below its own number");
   if (record["v"] !== 1) throw malformed(`its version is ${String(record["v"])}, 1 is known`);
   if (!(ENVELOPE_TYPES as readonly unknown[]).includes(record["typ"])) throw malformed(`its type "${String(record["typ"])}" is unknown`);
   if (!["read", "write", "admin"].includes(record["cls"] as string)) throw malformed(`its class "${String(record["cls"])}" is unknown`);

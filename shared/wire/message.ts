@@ -242,9 +242,8 @@ export function parseReceipt(payload: Uint8Array, singlesMax: number): Receipt {
   const singles: { number: number; status: LetterStatus }[] = [];
   for (let index = 0; index < count; index += 1) {
     const number = reader.varint();
-    const status = STATUS_NAMES[reader.varint()];
-    if (status === undefined) throw malformed("a RECEIPT has an unknown status");
-    singles.push({ number, status });
+    // A status of a newer peer: refused, for a reason that this end does not know. No reason to end the link.
+    singles.push({ number, status: STATUS_NAMES[reader.varint()] ?? "policy" });
   }
   reader.finish();
   return { cumulative, singles };

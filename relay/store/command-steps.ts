@@ -1,0 +1,181 @@
+// Every step of a command at the relay: moved by the table of states and by nothing else, ended once, and each step told as an event. What the table does not
+// have is a Fault and changes nothing. Steps join their caller's transaction. delivery.md section 3.
+import { Fault } from "../../shared/kit/errors.ts";
+import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
+import type { CommandOutcome } from "../../shared/api.ts";
+import { putLetter, removeLetter, returnLetter } from "../../shared/outbox/outbox.ts";
+import { isTerminal, nextRelayState, resultVerdict, type BlockReason, type RelayEvent, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
+import type { LaneName } from "../../shared/rules/lanes.ts";
+import { putEvent } from "./events.ts";
+import { dropTargets, waitingSuccessors } from "./targets.ts";
+
+export interface CommandOfSite {
+  readonly site: string;
+  readonly id: string;
+}
+
+interface Known {
+  readonly site: string;
+  readonly state: RelayState;
+  readonly what: string;
+}
+
+function* find(id: string): Operation<Known | null> {
+  return yield* queryOne<Known>("SELECT site, state, what FROM commands WHERE id = ?", id);
+}
+
+/** One step of the table; the new state. */
+export function* stepCommand(id: string, event: RelayEvent, why: string): Operation<RelayState> {
+  const row = yield* find(id);
+  if (row === null) throw new Fault("COMMAND_UNKNOWN", { what: `there is no command ${id.slice(0, 80)}` });
+  const state = nextRelayState(row.state, event);
+  if (isTerminal(row.state)) return state; // what came late changes nothing, its words neither
+  yield* query("UPDATE commands SET state = ?, why = ?, blocked_reason = NULL WHERE id = ?", state, why, id);
+  return state;
+}
+
+export function* queueLetter(command: CommandOfSite & { readonly lane: LaneName; readonly ord: number; readonly octets: number }, nowMs: number): Operation<void> {
+  const { id, site, lane, ord, octets } = command;
+  yield* putLetter({ id, site, lane, kind: "command", replaceKey: null, ord, afterId: null, body: null, octets, nowMs });
+}
+
+/** A cancel is a letter about a command, with an id of its own. */
+const CANCEL = "cancel-";
+const cancelOctets = 512;
+
+export function cancelledCommand(letter: string): string | null {
+  return letter.startsWith(CANCEL) ? letter.slice(CANCEL.length) : null;
+}
+
+/** In the lane control: it may well arrive before its command, which then ends as it arrives. */
+export function* putCancelLetter(command: CommandOfSite, nowMs: number): Operation<void> {
+  const { ord } = (yield* queryOne<{ ord: number }>("SELECT ord FROM commands WHERE id = ?", command.id))!;
+  yield* putLetter({ id: `${CANCEL}${command.id}`, site: command.site, lane: "control", kind: "cancel", replaceKey: null, ord: Number(ord), afterId: null, body: null, octets: cancelOctets, nowMs });
+}
+
+export function* dropCancelLetter(id: string): Operation<void> {
+  yield* removeLetter(`${CANCEL}${id}`);
+}
+
+/** An event of the site's own telling of the same thing has the same id, so it is told once. */
+function outcomeEventId(site: string, id: string): string {
+  return `${site}-outcome-${id}`;
+}
+
+/** The command is over: its body and its claim on others go, its letter too. */
+function* close(command: CommandOfSite, state: RelayState, told: { readonly what: string; readonly atMs: number; readonly nowMs: number }): Operation<void> {
+  yield* query("UPDATE commands SET ended_ms = ?, body = NULL WHERE id = ?", told.nowMs, command.id);
+  yield* removeLetter(command.id);
+  yield* dropCancelLetter(command.id);
+  yield* release(command, told.nowMs);
+  yield* dropTargets(command.id);
+  yield* putEvent({ id: outcomeEventId(command.site, command.id), site: command.site, atMs: told.atMs, nowMs: told.nowMs, kind: "command", what: `${command.id} ${state}: ${told.what}` });
+}
+
+/** Ends a command by the relay's own word, or by the site's refusal of its letter. */
+export function* endHere(command: CommandOfSite, event: RelayEvent, why: string, nowMs: number): Operation<void> {
+  const state = yield* stepCommand(command.id, event, why);
+  yield* close(command, state, { what: why, atMs: nowMs, nowMs });
+}
+
+/** Keeps a command here and says why; its letter goes, so that it holds back nobody. */
+export function* blockCommand(command: CommandOfSite, event: RelayEvent, reason: BlockReason, why: string): Operation<void> {
+  yield* removeLetter(command.id);
+  yield* stepCommand(command.id, event, why);
+  yield* query("UPDATE commands SET blocked_reason = ? WHERE id = ?", reason, command.id);
+}
+
+/** What was blocked is queued again. */
+export function* unblockCommand(command: CommandOfSite, nowMs: number): Operation<void> {
+  yield* stepCommand(command.id, "unblock", "");
+  const row = (yield* queryOne<{ ord: number; octets: number; lane: LaneName }>("SELECT ord, octets, lane FROM commands WHERE id = ?", command.id))!;
+  yield* queueLetter({ ...command, lane: row.lane, ord: Number(row.ord), octets: Number(row.octets) }, nowMs);
+}
+
+/** A command is out of the way of those that were kept behind it. */
+export function* release(command: CommandOfSite, nowMs: number): Operation<void> {
+  for (const id of yield* waitingSuccessors(command.site, command.id)) yield* unblockCommand({ site: command.site, id }, nowMs);
+}
+
+/** The agent has it, committed. */
+export function* commandStored(command: CommandOfSite, event: "receipt" | "heldByAgent", nowMs: number): Operation<void> {
+  yield* removeLetter(command.id);
+  const row = yield* find(command.id);
+  if (row === null) return;
+  const state = yield* stepCommand(command.id, event, "");
+  if (state !== "stored" || row.state === "stored") return; // its result or its claim overtook the receipt
+  yield* query("UPDATE commands SET stored_ms = ? WHERE id = ?", nowMs, command.id);
+  yield* release(command, nowMs);
+  yield* putEvent({ id: `relay-stored-${command.id}`, site: command.site, atMs: nowMs, nowMs, kind: "command", what: `${command.id} stored at the site: ${row.what}` });
+}
+
+/** It left on a link that is gone, and the agent does not have it: it waits again. */
+export function* commandNotHeld(id: string): Operation<void> {
+  const row = yield* find(id);
+  if (row === null || row.state !== "offered") return yield* removeLetter(id);
+  yield* stepCommand(id, "notHeldByAgent", "");
+  yield* returnLetter({ id, notBeforeMs: 0, hasFailed: false });
+}
+
+/** The site refused the letter: for a while (storage, trust), or for good. */
+export function* commandRefused(command: CommandOfSite, status: "storage" | "trust" | "unsupported" | "policy" | "malformed", nowMs: number): Operation<void> {
+  if (status === "storage") return yield* blockCommand(command, "refusedStorage", "storage", "the site has no room to store it");
+  if (status === "trust") return yield* blockCommand(command, "refusedTrust", "trust", "the site's trust document does not allow it");
+  yield* endHere(command, "reject", `the site refused it: ${status}`, nowMs);
+}
+
+export interface SiteClaim extends CommandOfSite {
+  readonly startedSiteMs: number;
+  readonly nowMs: number;
+}
+
+/** It started at the site, whatever was believed here. */
+export function* commandClaimed(args: SiteClaim): Operation<void> {
+  const row = yield* find(args.id);
+  if (row === null || row.site !== args.site || isTerminal(row.state)) return; // its result overtook it
+  yield* stepCommand(args.id, "claimed", "");
+  yield* query("UPDATE commands SET started_site_ms = COALESCE(started_site_ms, ?), stored_ms = COALESCE(stored_ms, ?), claimed_ms = COALESCE(claimed_ms, ?) WHERE id = ?", args.startedSiteMs, args.nowMs, args.nowMs, args.id);
+  yield* removeLetter(args.id);
+  yield* release(args, args.nowMs);
+  yield* putEvent({ id: `relay-started-${args.id}`, site: args.site, atMs: args.startedSiteMs, nowMs: args.nowMs, kind: "command", what: `${args.id} started: ${row.what}` });
+}
+
+export interface SiteResult extends CommandOfSite {
+  readonly outcome: CommandOutcome & { readonly state: TerminalState };
+  /** Header of the command's envelope as the site has it: JSON. */
+  readonly header: string;
+  readonly startedSiteMs: number | null;
+  readonly endedSiteMs: number;
+  readonly nowMs: number;
+}
+
+/** The site's signed word about a command's end. The first terminal wins; the truth that comes later is kept beside it; nothing of it is ever refused. */
+export function* commandResult(args: SiteResult): Operation<void> {
+  const row = yield* find(args.id);
+  if (row === null || row.site !== args.site) return yield* putOrphan(args);
+  const verdict = resultVerdict(row.state, args.outcome.state);
+  if (verdict === "same") return;
+  if (verdict !== "end") return yield* putEvidence(args, row.state, verdict);
+  const state = yield* stepCommand(args.id, `result:${args.outcome.state}`, "");
+  yield* query(
+    "UPDATE commands SET outcome = ?, started_site_ms = COALESCE(?, started_site_ms), ended_site_ms = ?, stored_ms = COALESCE(stored_ms, ?) WHERE id = ?",
+    JSON.stringify(args.outcome),
+    args.startedSiteMs,
+    args.endedSiteMs,
+    args.nowMs,
+    args.id,
+  );
+  yield* close(args, state, { what: args.outcome.what, atMs: args.endedSiteMs, nowMs: args.nowMs });
+}
+
+function* putEvidence(args: SiteResult, known: RelayState, verdict: "evidence" | "alarm"): Operation<void> {
+  const { outcome, startedSiteMs, endedSiteMs, nowMs } = args;
+  yield* query("UPDATE commands SET evidence = COALESCE(evidence, ?) WHERE id = ?", JSON.stringify({ outcome, startedSiteMs, endedSiteMs, receivedMs: nowMs }), args.id);
+  yield* putEvent({ id: `relay-evidence-${args.id}-${outcome.state}`, site: args.site, atMs: endedSiteMs, nowMs, kind: verdict, what: `${args.id} is ${known} here, the site says ${outcome.state}: ${outcome.what}` });
+}
+
+function* putOrphan(args: SiteResult): Operation<void> {
+  const { site, id, outcome, header, endedSiteMs, nowMs } = args;
+  yield* query("INSERT INTO orphans (site, command, header, state, outcome, received_ms) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (site, command) DO NOTHING", site, id, header, outcome.state, JSON.stringify(outcome), nowMs);
+  yield* putEvent({ id: `relay-orphan-${site}-${id}`, site, atMs: endedSiteMs, nowMs, kind: "orphan", what: `a result for an unknown command ${id}: ${outcome.state}` });
+}

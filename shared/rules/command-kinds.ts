@@ -1,0 +1,27 @@
+// Every kind of command as both ends know it: may it run twice, which class must have signed it, which lane takes it. A kind that is not here is refused by
+// name at the relay and by `unsupported` at a site. Pure. delivery.md sections 3 and 4, trust.md section 2.
+import type { LaneName } from "./lanes.ts";
+
+/** idempotent: may run again · verifiable: the cluster tells whether it ran · neither: starts at most once. */
+export type Repeatability = "idempotent" | "verifiable" | "neither";
+
+export interface CommandKind {
+  readonly repeatability: Repeatability;
+  readonly cls: "read" | "write" | "admin";
+  readonly lane: LaneName;
+}
+
+const COMMAND_KINDS: Readonly<Record<string, CommandKind>> = {
+  apply: { repeatability: "idempotent", cls: "write", lane: "deploy" },
+  // A Job's name is derived from the command, so the cluster knows whether it was started.
+  job: { repeatability: "verifiable", cls: "write", lane: "deploy" },
+};
+
+export function findCommandKind(kind: string): CommandKind | null {
+  return Object.hasOwn(COMMAND_KINDS, kind) ? COMMAND_KINDS[kind]! : null;
+}
+
+/** What is unknown may not run twice. */
+export function repeatabilityOf(kind: string): Repeatability {
+  return findCommandKind(kind)?.repeatability ?? "neither";
+}

@@ -1,0 +1,75 @@
+// What a command may ask for, as both ends judge it: every field that is wrong is named, and a class that does not fit its kind is no command.
+import { describe, expect, test } from "vitest";
+import { asFault, type FaultCode } from "../kit/errors.ts";
+import { parseCommandBody, parseCommandSpec, requireKey, runMsOf } from "./command-spec.ts";
+
+const job = { kind: "job", name: "backup", namespace: "shop", image: "busybox", command: ["sh"], env: { A: "1" }, timeoutMs: 60_000 };
+const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a", namespace: "shop" } };
+const apply = { kind: "apply", objects: [configMap], forceConflicts: false };
+const body = { operator: "ann", tier: "admin", spec: job };
+
+function faultOf(run: () => unknown): [FaultCode, string] | null {
+  try {
+    run();
+    return null;
+  } catch (error) {
+    const fault = asFault(error);
+    return [fault.code, fault.message];
+  }
+}
+
+test("a spec comes back with the members that are known, and their defaults", () => {
+  expect(parseCommandSpec({ ...job, extra: 1 })).toEqual(job);
+  expect(parseCommandSpec({ kind: "job", name: "a", image: "b" })).toEqual({ kind: "job", name: "a", namespace: "default", image: "b", command: [], env: {}, timeoutMs: 3_600_000 });
+  expect(parseCommandSpec({ kind: "apply", objects: [configMap] })).toEqual(apply);
+});
+
+describe("is refused, with the field that is wrong", () => {
+  const refused: readonly (readonly [what: string, spec: unknown, code: FaultCode, field: RegExp])[] = [
+    ["no object", null, "COMMAND_INVALID", /spec/],
+    ["an unknown kind", { kind: "explode" }, "COMMAND_INVALID", /explode/],
+    ["a kind of Object's own", { kind: "constructor" }, "COMMAND_INVALID", /constructor/],
+    ["a name of another form", { ...job, name: "Backup" }, "COMMAND_INVALID", /spec\.name/],
+    ["a name that leaves no room", { ...job, name: "a".repeat(51) }, "COMMAND_INVALID", /spec\.name/],
+    ["a namespace with a path in it", { ...job, namespace: "../x" }, "COMMAND_INVALID", /spec\.namespace/],
+    ["a command that is no list of texts", { ...job, command: ["a", 1] }, "COMMAND_INVALID", /spec\.command/],
+    ["an environment that is no object of texts", { ...job, env: { A: 1 } }, "COMMAND_INVALID", /spec\.env/],
+    ["a time that is too short", { ...job, timeoutMs: 999 }, "COMMAND_INVALID", /spec\.timeoutMs/],
+    ["no image", { ...job, image: "" }, "COMMAND_INVALID", /spec\.image/],
+    ["objects that are no list", { ...apply, objects: {} }, "COMMAND_INVALID", /spec\.objects/],
+    ["nothing to apply", { ...apply, objects: [] }, "MANIFEST_EMPTY", /nothing/],
+    ["an object without a name", { ...apply, objects: [configMap, { ...configMap, metadata: {} }] }, "COMMAND_INVALID", /objects\[1\]\.metadata\.name/],
+    ["an object's namespace with a path in it", { ...apply, objects: [{ ...configMap, metadata: { name: "a", namespace: "a/../b" } }] }, "COMMAND_INVALID", /objects\[0\]\.metadata\.namespace/],
+    ["a version that is none", { ...apply, objects: [{ ...configMap, apiVersion: "v1/../../x" }] }, "COMMAND_INVALID", /apiVersion/],
+    ["more objects than fit", { ...apply, objects: Array.from({ length: 1_001 }, () => configMap) }, "COMMAND_INVALID", /spec\.objects/],
+  ];
+  test.each(refused)("%s", (_what, spec, code, field) => {
+    const fault = faultOf(() => parseCommandSpec(spec));
+    expect(fault?.[0]).toBe(code);
+    expect(fault?.[1]).toMatch(field);
+  });
+});
+
+describe("a body", () => {
+  test("is read whole", () => {
+    expect(parseCommandBody({ ...body, orderingKey: "k" }, "write")).toEqual({ ...body, orderingKey: "k" });
+  });
+
+  test.each(["read", "admin", ""])("whose envelope says the class %j is refused: the class decides who may sign", (cls) => {
+    expect(faultOf(() => parseCommandBody(body, cls))?.[0]).toBe("POLICY_REFUSED");
+  });
+
+  test.each([["operator", { ...body, operator: "Ann; rm" }], ["operator", { ...body, operator: undefined }], ["tier", { ...body, tier: "" }], ["orderingKey", { ...body, orderingKey: "a\u0007b" }], ["body", "text"]])("with a wrong %s is refused", (field, value) => {
+    expect(faultOf(() => parseCommandBody(value, "write"))).toEqual(["COMMAND_INVALID", `the command's "${field}" is not valid`]);
+  });
+});
+
+test("keys of operators are printable and bounded", () => {
+  expect(requireKey("release 42 / north", "orderingKey")).toBe("release 42 / north");
+  for (const key of ["", "a\n", "a\u0000", "a\u009b", "x".repeat(201), 7]) expect(faultOf(() => requireKey(key, "orderingKey"))?.[0]).toBe("COMMAND_INVALID");
+});
+
+test("a run may take what its kind says", () => {
+  expect(runMsOf(parseCommandSpec(job))).toBe(360_000);
+  expect(runMsOf(parseCommandSpec(apply))).toBe(3_600_000);
+});

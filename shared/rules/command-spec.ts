@@ -1,0 +1,96 @@
+// What a command asks for, judged the same at both ends: by the relay before it accepts, by the agent before it stores, because a signature says who asked and
+// not that what was asked makes sense. Names the field that is wrong. Returns only members that it knows. Pure.
+import type { CommandBody, CommandSpec, KubeObject } from "../api.ts";
+import { Fault } from "../kit/errors.ts";
+import { findCommandKind } from "./command-kinds.ts";
+import { orderingKeyCharsMax } from "./ordering.ts";
+
+const runMsDefault = 3_600_000;
+const runMsMax = 7 * 86_400_000;
+const objectsMax = 1_000;
+/** A Job's name has at most 63 characters, 13 of them ours. */
+const jobNameCharsMax = 50;
+const OPERATOR = /^[a-z0-9](?:[a-z0-9._@-]{0,126}[a-z0-9])?$/;
+const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
+
+export function invalidField(field: string, why: string): Fault {
+  return new Fault("COMMAND_INVALID", { what: `the command's "${field}" is not valid`, why });
+}
+
+export function requireText(value: unknown, field: string, charsMax: number): string {
+  if (typeof value !== "string" || value === "" || value.length > charsMax) throw invalidField(field, `it must be a text of 1 to ${charsMax} characters`);
+  return value;
+}
+
+/** A key that people choose: it is shown in lists, so it must be printable. */
+export function requireKey(value: unknown, field: string): string {
+  const text = requireText(value, field, orderingKeyCharsMax);
+  // oxlint-disable-next-line no-control-regex -- control characters are what is refused
+  if (/[\u0000-\u001f\u007f-\u009f]/.test(text)) throw invalidField(field, "it holds a control character");
+  return text;
+}
+
+export function parseCommandSpec(spec: unknown): CommandSpec {
+  if (typeof spec !== "object" || spec === null) throw invalidField("spec", "it must be an object");
+  const record = spec as Record<string, unknown>;
+  if (record["kind"] === "apply") return parseApply(record);
+  if (record["kind"] === "job") return parseJob(record);
+  throw new Fault("COMMAND_INVALID", { what: `there is no command kind "${String(record["kind"]).slice(0, 40)}"`, why: "apply and job are known" });
+}
+
+/** What a command's envelope holds. `cls`: the class in the signed header, which must be the kind's own: a key that may only read must not sign a write. */
+export function parseCommandBody(value: unknown, cls: string): CommandBody {
+  if (typeof value !== "object" || value === null) throw invalidField("body", "it must be an object");
+  const record = value as Record<string, unknown>;
+  const operator = requireText(record["operator"], "operator", 128);
+  if (!OPERATOR.test(operator)) throw invalidField("operator", "a name is lower case letters, digits and . _ @ -");
+  const spec = parseCommandSpec(record["spec"]);
+  const kind = findCommandKind(spec.kind)!;
+  if (kind.cls !== cls) throw new Fault("POLICY_REFUSED", { what: `a command ${spec.kind} signed as ${cls.slice(0, 16)}`, why: `its class is ${kind.cls}` });
+  const orderingKey = record["orderingKey"];
+  return { operator, tier: requireText(record["tier"], "tier", 64), spec, ...(orderingKey === undefined ? {} : { orderingKey: requireKey(orderingKey, "orderingKey") }) };
+}
+
+function parseApply(record: Record<string, unknown>): CommandSpec {
+  const { objects } = record;
+  if (!Array.isArray(objects)) throw invalidField("spec.objects", "it must be a list");
+  if (objects.length === 0) throw new Fault("MANIFEST_EMPTY", { what: "there is nothing to apply", why: "the manifest holds no object" });
+  if (objects.length > objectsMax) throw invalidField("spec.objects", `it has ${objects.length} objects, at most ${objectsMax} go into one command`);
+  for (const [index, object] of objects.entries()) requireObject(object, index);
+  return { kind: "apply", objects: objects as KubeObject[], forceConflicts: record["forceConflicts"] === true };
+}
+
+function requireObject(object: unknown, index: number): void {
+  const record = object as { apiVersion?: unknown; kind?: unknown; metadata?: { name?: unknown; namespace?: unknown } } | null;
+  const at = `spec.objects[${index}]`;
+  if (typeof record !== "object" || record === null) throw invalidField(at, "it must be an object");
+  if (typeof record.apiVersion !== "string" || !/^(?:[a-z0-9.-]+\/)?v[a-z0-9]+$/.test(record.apiVersion)) throw invalidField(`${at}.apiVersion`, 'it must be like "v1" or "apps/v1"');
+  if (typeof record.kind !== "string" || !/^[A-Za-z][A-Za-z0-9]{0,62}$/.test(record.kind)) throw invalidField(`${at}.kind`, "it must name a kind");
+  const name = record.metadata?.name;
+  if (typeof name !== "string" || name === "" || name.length > 253) throw invalidField(`${at}.metadata.name`, "every object needs a name (generateName could not be applied twice)");
+  const namespace = record.metadata?.namespace;
+  if (namespace !== undefined && (typeof namespace !== "string" || namespace.length > 63 || !LABEL.test(namespace))) throw invalidField(`${at}.metadata.namespace`, "it must be a DNS label");
+}
+
+function parseJob(record: Record<string, unknown>): CommandSpec {
+  const name = requireText(record["name"], "spec.name", jobNameCharsMax);
+  if (!LABEL.test(name)) throw invalidField("spec.name", "it must be a DNS label: lower case letters, digits and -");
+  const namespace = requireText(record["namespace"] ?? "default", "spec.namespace", 63);
+  if (!LABEL.test(namespace)) throw invalidField("spec.namespace", "it must be a DNS label");
+  const command = record["command"] ?? [];
+  if (!Array.isArray(command) || command.some((word) => typeof word !== "string")) throw invalidField("spec.command", "it must be a list of texts");
+  const env = record["env"] ?? {};
+  if (typeof env !== "object" || env === null || Object.values(env).some((value) => typeof value !== "string")) throw invalidField("spec.env", "it must be an object of texts");
+  const timeoutMs = record["timeoutMs"] ?? runMsDefault;
+  if (typeof timeoutMs !== "number" || !Number.isSafeInteger(timeoutMs) || timeoutMs < 1_000 || timeoutMs > runMsMax) throw invalidField("spec.timeoutMs", "it must be from 1 second to 7 days");
+  return { kind: "job", name, namespace, image: requireText(record["image"], "spec.image", 512), command: command as string[], env: env as Record<string, string>, timeoutMs };
+}
+
+/** An apply has no deadline of its own in the cluster: it may take this long (ms) while the API server is away. A Job's own deadline ends it; the rest is for noticing. */
+const applyMs = 3_600_000;
+const jobGraceMs = 300_000;
+
+/** How long (ms) a run may take before it is given up. */
+export function runMsOf(spec: CommandSpec): number {
+  return spec.kind === "job" ? spec.timeoutMs + jobGraceMs : applyMs;
+}

@@ -1,0 +1,49 @@
+// Which commands wait for which: the keys of what a command changes (its own) and of what it stands on (shared). Two commands are kept in order when one's own
+// key is any key of the other; everything else runs side by side. Both ends derive the same keys from the same body. Pure. delivery.md section 4.
+import type { CommandSpec, KubeObject } from "../api.ts";
+
+export interface TargetKey {
+  readonly key: string;
+  /** False: it only stands on it, as an object stands on its Namespace. */
+  readonly isOwn: boolean;
+}
+
+export const orderingKeyCharsMax = 200;
+
+/** `orderingKey`: an operator's own, beside what the command touches anyway. */
+export function targetKeys(spec: CommandSpec, orderingKey?: string): TargetKey[] {
+  const keys = new Map<string, boolean>();
+  const own = (key: string): void => void keys.set(key, true);
+  const standsOn = (key: string): void => void keys.set(key, keys.get(key) ?? false);
+  if (orderingKey !== undefined) own(`key:${orderingKey}`);
+  if (spec.kind === "job") {
+    own(objectKey("Job", spec.name, spec.namespace));
+    standsOn(namespaceKey(spec.namespace));
+  } else for (const object of spec.objects) addObject(object, own, standsOn);
+  return [...keys].map(([key, isOwn]) => ({ key, isOwn }));
+}
+
+function addObject(object: KubeObject, own: (key: string) => void, standsOn: (key: string) => void): void {
+  const { kind, apiVersion, metadata } = object;
+  const namespace = metadata.namespace ?? "default"; // what an apply takes for an object that names none
+  if (kind === "Namespace") return own(namespaceKey(metadata.name));
+  own(objectKey(kind, metadata.name, namespace));
+  standsOn(namespaceKey(namespace));
+  // A definition is named PLURAL.GROUP, and every object of that group stands on it.
+  if (kind === "CustomResourceDefinition") own(`group:${metadata.name.slice(metadata.name.indexOf(".") + 1)}`);
+  const slash = apiVersion.indexOf("/");
+  if (slash > 0) standsOn(`group:${apiVersion.slice(0, slash)}`);
+}
+
+function objectKey(kind: string, name: string, namespace: string): string {
+  return `${namespace}/${kind}/${name}`;
+}
+
+function namespaceKey(name: string): string {
+  return `/Namespace/${name}`;
+}
+
+/** The key that stands for a command in lists: the operator's own, else its first target. */
+export function shownKey(keys: readonly TargetKey[]): string {
+  return keys.find(({ isOwn }) => isOwn)?.key ?? "";
+}

@@ -1,0 +1,131 @@
+// A link at the relay as its agent sees it: no letter before the agent has said what it holds, and what an agent that never says it, or says it otherwise, gets.
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { Roster } from "../relay/agents/roster.ts";
+import { serveLink, type ServeOptions } from "../relay/agents/serve-link.ts";
+import { leaseLetters, settleLetter } from "../relay/command/deliver.ts";
+import type { RelayStore } from "../relay/store/store.ts";
+import { makeSigningKeys } from "../shared/kit/keys.ts";
+import { silentLog } from "../shared/kit/log.ts";
+import { ManualClock } from "../shared/kit/manual-clock.ts";
+import { FixedPacer } from "../shared/mux/pacer-type.ts";
+import { Mux } from "../shared/mux/mux.ts";
+import { encodeFrame } from "../shared/wire/frame.ts";
+import { RelayBench } from "./kit/relay-store.ts";
+
+let relay: RelayBench;
+let clock: ManualClock;
+let agent: Mux;
+/** What the relay's link puts into its socket is read by the agent's mux; what the agent says is handed to the link. */
+let say: (message: Uint8Array) => void;
+let isClosed: boolean;
+
+beforeEach(async () => {
+  relay = await RelayBench.open();
+  clock = new ManualClock(relay.nowMs);
+  isClosed = false;
+});
+afterEach(() => relay.close());
+
+/** Serves a link for which the store was asked; `inDoubt` is what its WELCOME named. */
+function serve(fence: number, inDoubt: readonly string[]): void {
+  const credit = { letters: 128, octets: 8_388_608 };
+  agent = new Mux({ role: "agent", allocate: (octets) => new Uint8Array(octets), peerStartCredit: 65_536, ownStartCredit: 65_536, peerLetterCredit: credit, ownLetterCredit: credit, random: () => 0.5, wallMs: () => 0, pacer: new FixedPacer(1_048_576) }, 0);
+  let resolveEnd: (end: { closeCode: number; error: null }) => void = () => {};
+  const end = (): void => {
+    isClosed = true;
+    resolveEnd({ closeCode: 1_000, error: null });
+  };
+  let onRead = (): void => {};
+  const socket = {
+    ended: new Promise((resolve) => (resolveEnd = resolve)),
+    bufferedOctets: 0,
+    octetsRead: 0,
+    octetsWritten: 0,
+    onDrain: () => {},
+    onRead: (tell: () => void) => (onRead = tell),
+    attach: (take: (message: Uint8Array) => void) =>
+      (say = (message) => {
+        socket.octetsRead += message.length;
+        onRead();
+        take(Buffer.from(message));
+      }),
+    allocate: (octets: number) => new Uint8Array(octets),
+    sendMessage: (message: Uint8Array) => agent.receive(Uint8Array.from(message), clock.monoMs()),
+    close: end,
+    terminate: end,
+  };
+  const deliver = { store: relay.store as unknown as RelayStore, clock, log: silentLog, commandKey: makeSigningKeys() };
+  const options: ServeOptions = {
+    store: deliver.store,
+    roster: new Roster(clock.wallMs()),
+    clock,
+    log: silentLog,
+    courierSide: (site) => ({ lease: (room) => leaseLetters(deliver, site, room), settle: (id, status) => settleLetter(deliver, site, id, status), intake: async () => "committed" }),
+  };
+  const hello = { agentEpoch: "e-1", relayEpoch: 1, trustVersion: 1, startCredit: 65_536, letterCredit: credit, inDoubt: [], version: "1", freeOctets: 1, outbox: 0 };
+  const site = { id: relay.site, name: "anvil", signKey: "key" };
+  serveLink(options, socket as never, { fence, dial: 1, hello } as never, { site, welcome: { inDoubt } } as never);
+}
+
+async function letters(): Promise<number> {
+  for (let turn = 0; turn < 20; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  const effects = agent.effects();
+  bye = effects.find((effect) => effect.kind === "bye") ?? bye;
+  return effects.filter((effect) => effect.kind === "letter").length;
+}
+let bye: { kind: string; bye?: { code: string } } | null = null;
+beforeEach(() => (bye = null));
+
+const held = (payload: unknown): Uint8Array => encodeFrame("HELD", 0, Buffer.from(JSON.stringify(payload)));
+
+test("no letter leaves before HELD, also when nothing is in doubt", async () => {
+  const { fence, inDoubt } = await relay.link();
+  await relay.submit("a");
+  serve(fence, inDoubt);
+  expect(await letters()).toBe(0);
+  say(held({ held: [] }));
+  expect(await letters()).toBe(1);
+});
+
+test("what the agent holds does not leave again, what it does not hold does", async () => {
+  const first = await relay.link();
+  for (const id of ["a", "b"]) await relay.submit(id);
+  await relay.leased(first.fence);
+  const { fence, inDoubt } = await relay.link();
+  expect(inDoubt).toEqual(["a", "b"]);
+  serve(fence, inDoubt);
+  say(held({ held: ["a"] }));
+  expect(await letters()).toBe(1);
+  expect([await relay.state("a"), await relay.state("b")]).toEqual(["stored", "offered"]);
+});
+
+test.each([["a bare list", ["a"]], ["no list", { held: 1 }]])("HELD that is %s ends the link with its reason", async (_what, payload) => {
+  const { fence, inDoubt } = await relay.link();
+  serve(fence, inDoubt);
+  say(held(payload));
+  await letters();
+  expect([isClosed, bye?.bye?.code]).toEqual([true, "protocol"]);
+});
+
+test("an agent that never says what it holds is sent away after a minute", async () => {
+  const { fence, inDoubt } = await relay.link();
+  await relay.submit("a");
+  serve(fence, inDoubt);
+  clock.advance(30_000);
+  say(encodeFrame("PONG", 0, Uint8Array.of(0, 0))); // it is alive otherwise
+  clock.advance(29_000);
+  expect([await letters(), isClosed]).toEqual([0, false]);
+  clock.advance(1_000);
+  await letters();
+  expect([isClosed, bye?.bye?.code, await relay.state("a")]).toEqual([true, "protocol", "queued"]);
+});
+
+test("HELD twice ends the link", async () => {
+  const { fence, inDoubt } = await relay.link();
+  serve(fence, inDoubt);
+  say(held({ held: [] }));
+  await letters();
+  say(held({ held: [] }));
+  await letters();
+  expect([isClosed, bye?.bye?.code]).toEqual([true, "protocol"]);
+});
