@@ -7,7 +7,8 @@ import type { NewCommand } from "../../relay/store/commands.ts";
 import type { LeasedCommand, SiteLetter } from "../../relay/store/delivery.ts";
 import * as relayModule from "../../relay/store/operations.ts";
 import type { CommandOutcome } from "../../shared/api.ts";
-import { openStoreInline, query, type Operation, type SqlRow, type Store } from "../../shared/kit/store.ts";
+import { openStoreInline, query, type Operation, type Store } from "../../shared/kit/store.ts";
+import type { SqlRow } from "../../shared/kit/store-query.ts";
 import type { TerminalState } from "../../shared/rules/command-state.ts";
 import { makeTempDir } from "./temp-dir.ts";
 
