@@ -9,7 +9,7 @@ import * as relayModule from "../../relay/store/operations.ts";
 import type { CommandOutcome } from "../../shared/api.ts";
 import { openStoreInline, query, type Operation, type Store } from "../../shared/kit/store.ts";
 import type { SqlRow } from "../../shared/kit/store-query.ts";
-import type { TerminalState } from "../../shared/rules/command-state.ts";
+import type { RelayState, TerminalState } from "../../shared/rules/command-state.ts";
 import { makeTempDir } from "./temp-dir.ts";
 
 function* rows(args: { readonly sql: string; readonly params: readonly (string | number | null)[] }): Operation<SqlRow[]> {
@@ -117,6 +117,16 @@ export class RelayBench {
   result(fence: number, command: string, state: TerminalState = "succeeded", letter = `result-${command}`): Promise<boolean> {
     const outcome: CommandOutcome & { state: TerminalState } = { state, what: `it ${state}`, code: null, objects: [] };
     return this.take(fence, letter, { kind: "result", command, header: `header of ${command}`, startedMs: this.nowMs, endedMs: this.nowMs, outcome });
+  }
+
+  /** Brings a new command into a state by the steps that lead there. */
+  async bring(fence: number, id: string, state: RelayState): Promise<void> {
+    await this.submit(id);
+    if (state === "queued") return;
+    await this.leased(fence);
+    if (state === "blocked") return this.settle(fence, id, "storage");
+    if (state === "stored" || state === "running") await this.settle(fence, id);
+    if (state === "running") await this.claim(fence, id);
   }
 
   async state(id: string): Promise<string> {

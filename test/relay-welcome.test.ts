@@ -1,8 +1,8 @@
 // What a WELCOME holds of the trust chain: as much as fits its frame, one document at least, oldest first.
 import { expect, test } from "vitest";
-import { handshakeClaimBytesMax } from "../../shared/wire/limits.ts";
-import { trustPage } from "./admission.ts";
-import { parseHeld } from "./serve-link.ts";
+import { handshakeClaimBytesMax } from "../shared/wire/limits.ts";
+import { trustPage } from "../relay/agents/admission.ts";
+import { parseHeld } from "../relay/agents/serve-link.ts";
 
 const documents = (count: number, octets: number): Uint8Array[] => Array.from({ length: count }, (_value, index) => new Uint8Array(octets).fill(index));
 
