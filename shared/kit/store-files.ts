@@ -33,10 +33,15 @@ export function isGoneOrEmpty(file: string): boolean {
   return !existsSync(file) || statSync(file).size === 0;
 }
 
+function codeOf(error: unknown): string {
+  const { code } = (error ?? {}) as { code?: unknown };
+  return typeof code === "string" ? code : "";
+}
+
 /** An error of the engine as a Fault that names the file. */
 export function engineFault(error: unknown, file: string): Fault {
   if (error instanceof Fault) return error;
-  const code = String((error as { code?: unknown }).code ?? "");
+  const code = codeOf(error);
   const why = error instanceof Error ? error.message : String(error);
   if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return new Fault("STORE_HELD", { what: `another process holds the database ${file}`, why: "a data folder belongs to one process", hint: `find it with: fuser ${file}`, cause: error });
   if (code === "SQLITE_FULL") return new Fault("DISK_FULL", { what: `the disk is full: ${file} cannot be written`, why, hint: "free space on the disk that holds the data folder; nothing that was accepted is lost", cause: error });
@@ -49,6 +54,6 @@ export function engineFault(error: unknown, file: string): Fault {
 const OF_THE_ENGINE = ["SQLITE_IOERR", "SQLITE_FULL", "SQLITE_NOMEM", "SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_PROTOCOL", "SQLITE_INTERRUPT"];
 
 export function isEngineError(error: unknown): boolean {
-  const code = String((error as { code?: unknown }).code ?? "");
+  const code = codeOf(error);
   return OF_THE_ENGINE.some((prefix) => code === prefix || code.startsWith(`${prefix}_`));
 }
