@@ -31,7 +31,7 @@ interface JobBody {
 }
 
 /** `NAME-<12 hex of the command id>`: readable, and the same on every run of this command. A Job's name has at most 63 characters. */
-export function jobName(spec: Pick<JobSpec, "name">, commandId: string): string {
+function jobName(spec: Pick<JobSpec, "name">, commandId: string): string {
   return `${spec.name.slice(0, 50)}-${createHash("sha256").update(commandId).digest("hex").slice(0, 12)}`;
 }
 

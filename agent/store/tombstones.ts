@@ -8,7 +8,7 @@ import { cut } from "../../shared/rules/outcome.ts";
 /** Tombstones are kept this long (ms) after the deadline. */
 const tombstoneMs = 30 * 86_400_000;
 /** What a command left in the cluster may be looked at this long (ms) after its end: people read a Job's logs the next morning. */
-export const leftoversKeptMs = 86_400_000;
+const leftoversKeptMs = 86_400_000;
 const rowsAtOnce = 100;
 const whatCharsKept = 500;
 

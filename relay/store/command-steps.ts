@@ -58,7 +58,7 @@ export function* dropCancelLetter(id: string): Operation<void> {
 }
 
 /** An event of the site's own telling of the same thing has the same id, so it is told once. */
-export function outcomeEventId(site: string, id: string): string {
+function outcomeEventId(site: string, id: string): string {
   return `${site}-outcome-${id}`;
 }
 

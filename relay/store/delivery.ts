@@ -169,7 +169,7 @@ export type SiteLetter =
   | { readonly kind: "event"; readonly atMs: number; readonly event: string; readonly what: string };
 
 /** Notes of letters that were taken, per site. At most 128 can be without a receipt at the agent; twice that is more than any of them can be behind. */
-export const inboxNotesMax = 256;
+const inboxNotesMax = 256;
 
 /** False: the link it came on is no longer the site's newest, and nothing was stored. */
 export function* takeSiteLetter(args: { readonly site: string; readonly id: string; readonly fence: number; readonly letter: SiteLetter; readonly nowMs: number }): Operation<boolean> {

@@ -11,7 +11,7 @@ export interface CommandKind {
   readonly lane: LaneName;
 }
 
-export const COMMAND_KINDS: Readonly<Record<string, CommandKind>> = {
+const COMMAND_KINDS: Readonly<Record<string, CommandKind>> = {
   apply: { repeatability: "idempotent", cls: "write", lane: "deploy" },
   // A Job's name is derived from the command, so the cluster knows whether it was started.
   job: { repeatability: "verifiable", cls: "write", lane: "deploy" },
