@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { CommandOutcome } from "../../shared/api.ts";
-import { openStoreInline, query, type Operation, type SqlRow, type Store } from "../../shared/kit/store.ts";
+import { openStoreInline, query, type Operation, type Store } from "../../shared/kit/store.ts";
+import type { SqlRow } from "../../shared/kit/store-query.ts";
 import type { NewStored } from "./commands.ts";
 import * as agentModule from "./operations.ts";
 

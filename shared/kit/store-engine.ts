@@ -91,7 +91,7 @@ export class StoreEngine {
 
   #migrate(db: Database.Database): void {
     const { file, module } = this.#options;
-    const { migrations, applicationId } = module;
+    const { migrations, applicationId = 0 } = module;
     const version = db.pragma("user_version", { simple: true }) as number;
     const isOurs = version === 0 || db.pragma("application_id", { simple: true }) === applicationId;
     if (!isOurs) throw new Fault("STORE_CORRUPT", { what: `${file} is damaged, or not a Bowline database`, why: "its application id is another program's", hint: "check that the data folder is the right one" });

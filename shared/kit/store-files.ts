@@ -34,7 +34,7 @@ export function isGoneOrEmpty(file: string): boolean {
 }
 
 function codeOf(error: unknown): string {
-  const { code } = error as { readonly code?: unknown };
+  const { code } = (error ?? {}) as { code?: unknown };
   return typeof code === "string" ? code : "";
 }
 

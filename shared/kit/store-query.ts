@@ -26,8 +26,8 @@ export function* queryOne<Row = SqlRow>(sql: string, ...params: readonly SqlValu
 }
 
 export interface StoreModule {
-  /** SQLite's application_id, four ASCII octets: one side's database in the other's place is told apart from damage. */
-  readonly applicationId: number;
+  /** SQLite's application_id, four ASCII octets: one side's database in the other's place is told apart from damage. 0, the default, is nobody's. */
+  readonly applicationId?: number;
   readonly operations: Operations;
   /** Step N brings a database from version N to N+1. Never changed once released. */
   readonly migrations: readonly string[];
