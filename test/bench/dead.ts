@@ -132,6 +132,7 @@ export async function dead(options: BenchOptions): Promise<void> {
   const lines: RunningLine[] = [];
   let outcomes: Outcome[] = [];
   try {
+    ground.profile = options.profile;
     await ground.startOrigin();
     await ground.startRelay(["--log-level", "info"]);
     await ground.place.login();

@@ -78,11 +78,12 @@ export class Ground {
   secondHopUrl = "";
   #extra: Started[] = [];
   #controlDir = "";
-  #profile = false;
+  /** CPU profiles of relay and agents in out/prof, written when they stop by themselves. */
+  profile = false;
 
   /** Origin, relay and one linked site, `bench`. */
   async start(options: GroundOptions = {}): Promise<void> {
-    this.#profile = options.profile === true;
+    this.profile = options.profile === true;
     await this.startOrigin();
     await this.startRelay(options.relayArgs);
     await this.place.login();
@@ -115,7 +116,7 @@ export class Ground {
   }
 
   async #measured(begin: () => Promise<Started>): Promise<Started> {
-    this.place.env["NODE_OPTIONS"] = nodeOptions(this.#profile);
+    this.place.env["NODE_OPTIONS"] = nodeOptions(this.profile);
     try {
       return await begin();
     } finally {

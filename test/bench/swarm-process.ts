@@ -1,5 +1,6 @@
-// The process of a swarm: thousands of members, each keeping its link as an agent does (agent/dial's loop and delays). Started by swarm.ts; the first round is dialled a few at
-// a time, every later one whenever the members see fit. Answers how many are linked, how often they dialled, and when the last of them came.
+// The process of a swarm: thousands of members, each keeping its link as an agent does (agent/dial's loop and delays). Started by swarm.ts. Sites have a processor each and
+// these share one loop: no more than `parallel` dials are in progress, and the others wait their turn before their dial begins, so that no ceiling of a dial counts a
+// wait for our own loop. Answers how many are linked, how often they dialled, and when each came.
 import { setMaxListeners } from "node:events";
 import { readFileSync } from "node:fs";
 import { untilLinked } from "../../agent/dial.ts";
@@ -17,7 +18,7 @@ export interface SwarmStart {
   readonly sitesFile: string;
   readonly from: number;
   readonly count: number;
-  /** Dials at once in the first round. */
+  /** Dials in progress at once. */
   readonly parallel: number;
   /** Each member from an address of its own. */
   readonly isSpread: boolean;
@@ -35,6 +36,8 @@ export interface SwarmCounts {
 export interface SwarmOrder {
   readonly id: number;
   readonly what: "counts" | "clear";
+  /** With `clear`: from here on. */
+  readonly parallel?: number;
 }
 
 const start = JSON.parse(process.argv[2]!) as SwarmStart;
@@ -50,7 +53,31 @@ let failures: Record<string, number> = {};
 const came = new Map<number, number>();
 const lastDial = new Map<number, number>();
 
-function attempt(index: number): Promise<Joined> {
+let parallel = start.parallel;
+let inProgress = 0;
+const turns: (() => void)[] = [];
+
+function letIn(): void {
+  while (inProgress < parallel && turns.length > 0) {
+    inProgress += 1;
+    turns.shift()!();
+  }
+}
+
+async function attempt(index: number): Promise<Joined> {
+  await new Promise<void>((resolve) => {
+    turns.push(resolve);
+    letIn();
+  });
+  try {
+    return await dialOnce(index);
+  } finally {
+    inProgress -= 1;
+    letIn();
+  }
+}
+
+function dialOnce(index: number): Promise<Joined> {
   dials += 1;
   if (isPlain) return joinPlainly(way, index, ending.signal);
   const dial = (lastDial.get(index) ?? 0) + 1;
@@ -58,7 +85,7 @@ function attempt(index: number): Promise<Joined> {
   return joinAsAgent(way, index, sites[index]!, dial, ending.signal);
 }
 
-async function keep(index: number, onFirst: () => void): Promise<void> {
+async function keep(index: number): Promise<void> {
   const { signal } = ending;
   const options: Parameters<typeof untilLinked>[0] = {
     clock: systemClock,
@@ -73,34 +100,22 @@ async function keep(index: number, onFirst: () => void): Promise<void> {
   while (!signal.aborted) {
     const joined = await untilLinked(options, () => attempt(index));
     came.set(index, Date.now());
-    onFirst();
     const hintMs = await joined.ended;
     came.delete(index);
     await pause(systemClock, hintMs > 0 ? hintMs : dialDelayMs({ forMs: 0, attempts: 0 }, systemRandom), signal);
   }
 }
 
-async function firstRound(): Promise<void> {
-  let next = start.from;
-  const worker = async (): Promise<void> => {
-    while (next < start.from + start.count) {
-      const index = next;
-      next += 1;
-      await new Promise<void>((resolve) => void keep(index, resolve).catch(() => {}));
-    }
-  };
-  await Promise.all(Array.from({ length: start.parallel }, worker));
-}
-
-process.on("message", ({ id, what }: SwarmOrder) => {
+process.on("message", ({ id, what, parallel: wanted }: SwarmOrder) => {
   const counts: SwarmCounts = { linked: came.size, dials, refused, failures, cameMs: [...came.values()] };
   if (what === "clear") {
     dials = 0;
     refused = 0;
     failures = {};
+    parallel = wanted ?? parallel;
   }
   process.send!({ id, counts });
 });
 process.on("disconnect", () => process.exit(0));
 setInterval(() => {}, 1 << 30); // the product's own timers keep no process alive
-void firstRound();
+for (let index = start.from; index < start.from + start.count; index += 1) void keep(index).catch(() => {});

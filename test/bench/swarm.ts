@@ -18,8 +18,8 @@ export function membersPossible(wanted: number): number {
 
 export interface RunningSwarm {
   counts(): Promise<SwarmCounts>;
-  /** Counts from zero again. */
-  clear(): Promise<void>;
+  /** Counts from zero again; from here on so many dials at once. */
+  clear(parallel: number): Promise<void>;
   /** Resolves when `count` members are linked, or with what was reached when the time is over. */
   untilLinked(count: number, timeoutMs: number): Promise<SwarmCounts>;
   stop(): Promise<void>;
@@ -34,16 +34,16 @@ export function startSwarm(start: SwarmStart): RunningSwarm {
     waiting.get(id)?.(counts);
     waiting.delete(id);
   });
-  const ask = async (what: SwarmOrder["what"]): Promise<SwarmCounts> => {
+  const ask = async (what: SwarmOrder["what"], more: Partial<SwarmOrder> = {}): Promise<SwarmCounts> => {
     if (!child.connected) throw new Error("the swarm's process has ended");
     lastId += 1;
     const answer = new Promise<SwarmCounts>((resolve) => waiting.set(lastId, resolve));
-    child.send({ id: lastId, what } satisfies SwarmOrder);
+    child.send({ ...more, id: lastId, what } satisfies SwarmOrder);
     return Promise.race([answer, ended.then(() => Promise.reject(new Error("the swarm's process has ended")))]);
   };
   return {
     counts: () => ask("counts"),
-    clear: async () => void (await ask("clear")),
+    clear: async (parallel) => void (await ask("clear", { parallel })),
     async untilLinked(count, timeoutMs) {
       const giveUpMs = Date.now() + timeoutMs;
       for (;;) {
