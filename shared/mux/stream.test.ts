@@ -1,4 +1,6 @@
 // One stream: its states, its queue of octets that wait, and when it is small enough to go first.
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GrowthBudget } from "./credit.ts";
@@ -38,6 +40,24 @@ test.each(states.flatMap((state) => events.map((event) => [state, event] as cons
 });
 
 describe("the queue", () => {
+  test("lets go of what has left it, while more waits", async () => {
+    setFlagsFromString("--expose_gc");
+    const collect = runInNewContext("gc") as () => void;
+    const stream = make();
+    const left = ((): WeakRef<Uint8Array> => {
+      const chunk = new Uint8Array(65_536);
+      stream.push(chunk, 0);
+      return new WeakRef(chunk);
+    })();
+    stream.push(new Uint8Array(65_536), 0);
+    shift(stream, 65_536);
+    // A WeakRef holds what it was made from until the end of its turn.
+    await new Promise((resolve) => setImmediate(resolve));
+    collect();
+    expect(stream.queuedOctets).toBe(65_536);
+    expect(left.deref()).toBeUndefined();
+  });
+
   test("gives every octet once and in order, in parts of any size, across chunks", () => {
     const chunks = fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { minLength: 1, maxLength: 150 });
     fc.assert(

@@ -14,6 +14,8 @@ export const STREAM_TABLE: Readonly<Record<StreamState, Partial<Record<StreamEve
   closed: {},
 };
 
+const NOTHING = new Uint8Array(0);
+
 /** A stream counts as interactive until it has sent this many octets without a pause. */
 const burstOctetsInteractive = 131_072;
 const burstOctetsSmall = 32_768;
@@ -91,6 +93,8 @@ export class MuxStream implements Member {
     this.#firstSent += part.length;
     this.queuedOctets -= part.length;
     if (this.#firstSent === chunk.length) {
+      // A queue that never empties must not keep alive what has left it: a stalled reader would hold 64 chunks, 4 MiB.
+      this.#chunks[this.#first] = NOTHING;
       this.#first += 1;
       this.#firstSent = 0;
       if (this.#first === this.#chunks.length) {
