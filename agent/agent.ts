@@ -38,7 +38,7 @@ const waitingMs = 60_000;
 /** After a newer link of this site took over (ms). */
 const replacedMs = 30_000;
 /** A link shorter than this (ms) counts as a dial that failed: whatever ends each one at once must not be asked thirty times a second. */
-const briefLinkMs = 10_000;
+const briefLinkMs = 5_000;
 
 export function proxyOf(settings: AgentSettings): ProxySettings {
   return parseProxySettings({ httpProxy: settings.httpProxy, httpsProxy: settings.httpsProxy, noProxy: settings.noProxy });
@@ -164,20 +164,18 @@ export class Agent {
   /** One link after the other, for ever. */
   async #keepLinked(): Promise<void> {
     const { signal } = this.#scope;
-    /** Links in a row that ended right after they began, and since when. */
-    let brief = { count: 0, sinceMs: 0 };
+    /** Links in a row that ended right after they began. */
+    let brief = 0;
     while (!signal.aborted) {
       const end = await untilLinked(this.#keepOptions(), () => this.#linkOnce());
       if (end === null) continue; // approved, or the wait for it is to be renewed
-      const now = this.#clock.monoMs();
-      if (now - this.#linkedMs > briefLinkMs) brief = { count: 0, sinceMs: now };
-      else brief = { count: brief.count + 1, sinceMs: brief.count === 0 ? now : brief.sinceMs };
+      brief = this.#clock.monoMs() - this.#linkedMs > briefLinkMs ? 0 : brief + 1;
       const why = `${end.fault.message}: ${end.fault.why}`;
       this.#enter("dialling", why);
       await this.#reporter.event("link-down", why);
       // The relay said when to come back, or a newer link of this site is there: a second agent would take turns with us for ever.
       const hintMs = end.retryAfterMs > 0 ? end.retryAfterMs : end.fault.code === "LINK_REPLACED" ? replacedMs : 0;
-      const briefMs = brief.count === 0 ? 0 : dialDelayMs({ forMs: now - brief.sinceMs, attempts: brief.count }, systemRandom);
+      const briefMs = brief === 0 ? 0 : dialDelayMs({ forMs: 0, attempts: brief }, systemRandom); // 2 s at most: the relay is there, and may be back for good
       const waitMs = Math.max(hintMs, briefMs);
       if (waitMs > 0) await pause(this.#clock, waitMs, signal).catch(() => {}); // the loop sees the abort
     }
