@@ -38,7 +38,7 @@ import { Reporter } from "./status/reporter.ts";
 /** An agent that waits for approval dials again after this (ms): the socket may have died without a word. */
 const waitingMs = 60_000;
 /** A link that ended sooner than this (ms) counts as a failed dial: a relay that takes links and drops them must not be dialled without a pause. */
-const shortLinkMs = 10_000;
+const shortLinkMs = 5_000;
 /** No hint keeps a site away for longer than this (ms). */
 const hintMsMax = 600_000;
 const replacedPauseMs = 30_000;
