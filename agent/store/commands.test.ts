@@ -165,7 +165,8 @@ describe("what is reported", () => {
     await settle("a");
     await lease(1);
     await store.call("ownReceipt", { id: "result-a", fence: 1, nowMs: 5_000 });
-    await store.call("purgeCommands", { nowMs: 6_000, errorMs: 0 });
+    expect(await store.call("rows", { sql: "SELECT state, body FROM commands" })).toEqual([{ state: "reported", body: null }]);
+    await store.call("purgeCommands", { nowMs: 3_604_000, errorMs: 0 });
     expect(await store.call("rows", { sql: "SELECT state, body, header, outcome FROM commands" })).toEqual([{ state: "purged", body: null, header: null, outcome: JSON.stringify(succeeded) }]);
     expect(await put("a", { deadlineMs: 10_000 })).toBe("known");
     await expect(put("a", { bodyHash: "another" })).rejects.toThrow(expect.objectContaining({ code: "CONFLICT" }));
@@ -178,8 +179,8 @@ describe("what is reported", () => {
 
   test("is purged a few rows at a time", async () => {
     for (let index = 0; index < 130; index += 1) await put(`a-${index}`);
-    await store.call("rows", { sql: `UPDATE commands SET state = 'reported', outcome = '${JSON.stringify(succeeded)}' RETURNING id` });
-    await store.call("purgeCommands", { nowMs: 6_000, errorMs: 0 });
+    await store.call("rows", { sql: `UPDATE commands SET state = 'reported', ended_ms = 3000, outcome = '${JSON.stringify(succeeded)}' RETURNING id` });
+    await store.call("purgeCommands", { nowMs: 3_604_000, errorMs: 0 });
     expect(await store.call("rows", { sql: "SELECT state, COUNT(*) AS n FROM commands GROUP BY state ORDER BY state" })).toEqual([{ state: "purged", n: 100 }, { state: "reported", n: 30 }]);
   });
 

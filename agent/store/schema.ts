@@ -39,6 +39,7 @@ CREATE TABLE commands (
 );
 CREATE INDEX commands_open ON commands (state, ord);
 CREATE INDEX commands_over ON commands (state, deadline_ms);
+CREATE INDEX commands_leftovers ON commands (ended_ms) WHERE cleanup IS NOT NULL;
 -- What the open commands touch (is_own = 1) and stand on.
 CREATE TABLE command_targets (command TEXT NOT NULL, okey TEXT NOT NULL, is_own BIGINT NOT NULL, PRIMARY KEY (command, okey));
 CREATE INDEX command_targets_of ON command_targets (okey);

@@ -9,6 +9,8 @@ import { cut } from "../../shared/rules/outcome.ts";
 const tombstoneMs = 30 * 86_400_000;
 /** What a command left in the cluster may be looked at this long (ms) after its end: people read a Job's logs the next morning. */
 const leftoversKeptMs = 86_400_000;
+/** A reported command keeps its details this long (ms) after its end: whoever looks into the agent's database after a trouble finds them. */
+const detailsKeptMs = 3_600_000;
 const rowsAtOnce = 100;
 const whatCharsKept = 500;
 
@@ -34,9 +36,9 @@ export function* leftoverRemoved(args: { readonly id: string }): Operation<void>
   yield* query("UPDATE commands SET cleanup = NULL WHERE id = ?", args.id);
 }
 
-/** Reported commands become tombstones, and tombstones whose time is over go. An open command is never among them. */
+/** Reported commands become tombstones after a while, and tombstones whose time is over go. An open command is never among them. */
 export function* purgeCommands(args: { readonly nowMs: number; readonly errorMs: number }): Operation<void> {
-  const done = yield* query<{ id: string; outcome: string }>("SELECT id, outcome FROM commands WHERE state = 'reported' LIMIT ?", rowsAtOnce);
+  const done = yield* query<{ id: string; outcome: string }>("SELECT id, outcome FROM commands WHERE state = 'reported' AND ended_ms < ? LIMIT ?", args.nowMs - detailsKeptMs, rowsAtOnce);
   for (const { id, outcome } of done) {
     const { state, what, code } = JSON.parse(outcome) as CommandOutcome;
     yield* query("UPDATE commands SET state = ?, header = NULL, resolved = NULL, outcome = ? WHERE id = ?", nextAgentState("reported", "purge"), JSON.stringify({ state, what: cut(what, whatCharsKept), code, objects: [] }), id);
