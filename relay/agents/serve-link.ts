@@ -42,7 +42,7 @@ export function serveLink(options: ServeOptions, socket: FrameSocket, claim: Cla
     log,
   });
   const side = options.courierSide({ id: site.id, signKey: site.signKey, fence: claim.fence });
-  const courier = new Courier({ port: link.letterPort, side, clock, log, granted: ownLetterCredit, onStuck: () => link.abort("stuck", asFault(new Error("letters without a receipt"))) });
+  const courier = new Courier({ port: link.letterPort, side, clock, log, granted: ownLetterCredit, onStuck: () => link.abort("stuck", new Fault("LINK_SILENT", { what: "letters have no receipt on a live link" })) });
   const linked: Linked = { siteId: site.id, name: site.name, fence: claim.fence, link, sinceMs: clock.wallMs(), agentVersion: hello.version, roundTripMs: null, poke: () => courier.poke() };
   link.letters = courier;
   link.onRoundTrip = (ms) => (linked.roundTripMs = ms);

@@ -1,4 +1,5 @@
 // What a link tells of its letters: the courier's side of it, declared here because link knows outbox and not the other way round.
+import type { Mux } from "../mux/mux.ts";
 import type { LetterPort } from "../outbox/courier.ts";
 import type { LetterStatus } from "../wire/message.ts";
 
@@ -11,4 +12,25 @@ export interface LetterSide {
   onSettled(handle: string, status: LetterStatus): void;
   onLetterRoom(): void;
   onLinkEnd(): void;
+}
+
+/** A mux's letters as a courier sees them; `poke` sends what came in at the end of the turn. */
+export function letterPortOf(mux: Mux, poke: () => void): LetterPort {
+  return {
+    get letterRoom() {
+      return mux.letterRoom;
+    },
+    offerLetter: (letter) => {
+      mux.offerLetter(letter);
+      poke();
+    },
+    settleLetter: (number, status) => {
+      mux.settleLetter(number, status);
+      poke();
+    },
+    grantLetters: (total) => {
+      mux.grantLetters(total);
+      poke();
+    },
+  };
 }

@@ -15,7 +15,7 @@ import { drainLookMs, drainMsDefault, StuckWatch, type Farewell } from "./drain.
 import { endWhy } from "./frame-socket.ts";
 import { Hearing } from "./hearing.ts";
 import type { LinkStream, StreamSink } from "./link-stream.ts";
-import type { LetterPort, LetterSide } from "./letter-side.ts";
+import { letterPortOf, type LetterPort, type LetterSide } from "./letter-side.ts";
 import { faultFromReason, reasonOf } from "./reason.ts";
 import type { LinkEnd, LinkSettings } from "./settings.ts";
 import { StreamSet, type StreamHandler } from "./stream-set.ts";
@@ -85,24 +85,7 @@ export class Link {
 
   /** The link as a courier sees it: whatever it puts in leaves at the end of the turn. */
   get letterPort(): LetterPort {
-    const { mux } = this;
-    return {
-      get letterRoom() {
-        return mux.letterRoom;
-      },
-      offerLetter: (letter) => {
-        mux.offerLetter(letter);
-        this.poke();
-      },
-      settleLetter: (number, status) => {
-        mux.settleLetter(number, status);
-        this.poke();
-      },
-      grantLetters: (total) => {
-        mux.grantLetters(total);
-        this.poke();
-      },
-    };
+    return letterPortOf(this.mux, () => this.poke());
   }
 
   /** Told of each stream that the relay opens. */
@@ -225,6 +208,8 @@ export class Link {
         return this.#streams.reset(effect);
       case "letter":
         return this.letters?.onLetterChunk(effect.number, effect.offset, effect.total, effect.chunk);
+      case "letterAcked":
+        return this.letters?.onLetterAcked(effect.handle);
       case "settled":
         return this.letters?.onSettled(effect.handle, effect.status);
       case "letterRoom":

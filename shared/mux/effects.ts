@@ -20,6 +20,8 @@ export type Effect =
   /** The queue fell under its mark after `write` had said false. */
   | { readonly kind: "writable"; readonly id: StreamId }
   | { readonly kind: "letter"; readonly number: number; readonly offset: number; readonly total: number; readonly chunk: Uint8Array }
+  /** The peer has the letter's last octet. */
+  | { readonly kind: "letterAcked"; readonly handle: string }
   | { readonly kind: "settled"; readonly handle: string; readonly status: LetterStatus }
   | { readonly kind: "letterRoom" }
   | { readonly kind: "held"; readonly payload: Uint8Array }

@@ -80,6 +80,7 @@ export class Inbound {
     if (total < mux.peerAckedOctets) throw malformed("ACK went back");
     mux.peerAckedOctets = total;
     mux.settings.pacer.acked(total, mux.nowMs);
+    for (const handle of mux.lettersOut.acked(total)) mux.effect({ kind: "letterAcked", handle });
   }
 
   #live(payload: Uint8Array): void {

@@ -19,11 +19,11 @@ describe("letters that leave", () => {
     const deploy = offer(out, "d1", 20_000);
     offer(out, "d2", 5);
     const bulk = offer(out, "b1", 3, "bulk");
-    expect(out.shift(deploy, 16_384)).toMatchObject({ number: 1, offset: 0, total: 20_000 });
-    expect(out.shift(bulk, 16_384)).toMatchObject({ number: 2, offset: 0, total: 3 });
-    expect(out.shift(deploy, 16_384)).toMatchObject({ number: 1, offset: 16_384, total: 20_000 });
-    expect(out.shift(deploy, 16_384)).toMatchObject({ number: 3, offset: 0, total: 5 });
-    expect([out.shift(deploy, 1), out.shift(bulk, 1)]).toEqual([null, null]);
+    expect(out.shift(deploy, 16_384, 0)).toMatchObject({ number: 1, offset: 0, total: 20_000 });
+    expect(out.shift(bulk, 16_384, 0)).toMatchObject({ number: 2, offset: 0, total: 3 });
+    expect(out.shift(deploy, 16_384, 0)).toMatchObject({ number: 1, offset: 16_384, total: 20_000 });
+    expect(out.shift(deploy, 16_384, 0)).toMatchObject({ number: 3, offset: 0, total: 5 });
+    expect([out.shift(deploy, 1, 0), out.shift(bulk, 1, 0)]).toEqual([null, null]);
     expect(out.underWay).toBe(3);
   });
 
@@ -43,7 +43,7 @@ describe("letters that leave", () => {
     const out = make();
     let lane: LetterLane | null = null;
     for (const handle of ["a", "b", "c", "d"]) lane = offer(out, handle, 10);
-    for (let count = 0; count < 3; count += 1) out.shift(lane!, 100);
+    for (let count = 0; count < 3; count += 1) out.shift(lane!, 100, 0);
     expect(out.settle({ cumulative: 1, singles: [{ number: 3, status: "storage" }] })).toEqual([
       { handle: "c", status: "storage" },
       { handle: "a", status: "committed" },
@@ -59,13 +59,28 @@ describe("letters that leave", () => {
     expect(out.underWay).toBe(0);
   });
 
+  test("are acknowledged with their last octet, each once and in the order they left", () => {
+    const out = make();
+    const lane = offer(out, "a", 30);
+    offer(out, "b", 10);
+    out.shift(lane, 20, 1_000);
+    expect(out.acked(1_020)).toEqual([]); // the first chunk is not the letter
+    out.shift(lane, 20, 1_020);
+    out.shift(lane, 20, 1_500);
+    expect(out.acked(1_029)).toEqual([]);
+    expect(out.acked(1_030)).toEqual(["a"]);
+    expect(out.acked(1_509)).toEqual([]);
+    expect(out.acked(9_000)).toEqual(["b"]);
+    expect(out.acked(9_000)).toEqual([]);
+  });
+
   test("do not leave any more after BYE, while those under way can still be settled", () => {
     const out = make();
     const lane = offer(out, "a", 10);
     offer(out, "b", 10);
-    out.shift(lane, 100);
+    out.shift(lane, 100, 0);
     out.drop();
-    expect(out.shift(lane, 100)).toBe(null);
+    expect(out.shift(lane, 100, 0)).toBe(null);
     expect(out.settle({ cumulative: 1, singles: [] })).toEqual([{ handle: "a", status: "committed" }]);
   });
 });
@@ -146,7 +161,7 @@ test("whatever the sizes, lanes and order of commits, every letter is settled on
       };
       while (lanes.size > 0 || whole.length > 0) {
         const lane = [...lanes][Math.floor(random() * lanes.size)];
-        const part = lane === undefined || random() < 0.3 ? null : out.shift(lane, 1 + Math.floor(random() * 2_000));
+        const part = lane === undefined || random() < 0.3 ? null : out.shift(lane, 1 + Math.floor(random() * 2_000), 0);
         if (part !== null) {
           into.receive(part);
           if (part.offset + part.chunk.length === part.total) whole.push(part.number);

@@ -46,6 +46,8 @@ export class LettersOut {
   #offered = { letters: 0, octets: 0 };
   #lastNumber = 0;
   readonly #underWay = new Map<number, string>();
+  /** Letters whose last octet has left and is not acknowledged, with the link's count of octets after it. */
+  readonly #unacked: { handle: string; atOctets: number }[] = [];
 
   constructor(credit: LetterTotals) {
     this.#credit = credit;
@@ -70,8 +72,9 @@ export class LettersOut {
     return lane;
   }
 
-  /** The next chunk of a lane, at most `octets`; null when the lane is empty. The number is drawn as the first chunk leaves. */
-  shift(lane: LetterLane, octets: number): LetterChunk | null {
+  /** The next chunk of a lane, at most `octets`, on a link that has sent `sentOctets`; null when the lane is empty. The number is drawn as the
+   * first chunk leaves. */
+  shift(lane: LetterLane, octets: number, sentOctets: number): LetterChunk | null {
     const letter = lane.waiting[0];
     if (letter === undefined) return null;
     if (letter.number === 0) {
@@ -82,7 +85,10 @@ export class LettersOut {
     const offset = letter.offset;
     const chunk = letter.bytes.subarray(offset, offset + octets);
     letter.offset += chunk.length;
-    if (letter.offset === letter.bytes.length) lane.waiting.shift();
+    if (letter.offset === letter.bytes.length) {
+      lane.waiting.shift();
+      this.#unacked.push({ handle: letter.handle, atOctets: sentOctets + chunk.length });
+    }
     return { number: letter.number, offset, total: letter.bytes.length, chunk };
   }
 
@@ -91,6 +97,12 @@ export class LettersOut {
     const grew = credit.letters > this.#credit.letters || credit.octets > this.#credit.octets;
     this.#credit = { letters: Math.max(credit.letters, this.#credit.letters), octets: Math.max(credit.octets, this.#credit.octets) };
     return grew;
+  }
+
+  /** The peer has `totalOctets` of the link: the handles of the letters whose last octet is now among them. */
+  acked(totalOctets: number): string[] {
+    const after = this.#unacked.findIndex(({ atOctets }) => atOctets > totalOctets);
+    return this.#unacked.splice(0, after === -1 ? this.#unacked.length : after).map(({ handle }) => handle);
   }
 
   /** Applies a receipt; returns what it settled. FRAME_MALFORMED for a letter that never left. */

@@ -159,7 +159,7 @@ export class Outbound {
 
   #fillLetter(lane: LetterLane, frameMax: number): number {
     const mux = this.#mux;
-    const letter = mux.lettersOut.shift(lane, Math.min(frameMax, lane.quantum));
+    const letter = mux.lettersOut.shift(lane, Math.min(frameMax, lane.quantum), mux.sentOctets);
     if (letter === null) return 0;
     const head = encodeLetterHead(letter.number, letter.offset, letter.total);
     this.#builder.addParts(FRAME_TYPES.LETTER, 0, [head, letter.chunk], head.length + letter.chunk.length);

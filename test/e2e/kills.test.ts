@@ -151,7 +151,7 @@ test("both stores tell the same of every command: one end, one outcome, nothing 
     expect(atSite.get(id)).toEqual({ state: "reported", outcome: atRelay.get(id)!.outcome });
   }
   const db = new Database(join(place.relayData, "relay.db"), { readonly: true });
-  expect(db.prepare("SELECT kind, what FROM events WHERE kind IN ('evidence', 'orphan', 'cloned')").all()).toEqual([]);
+  expect(db.prepare("SELECT kind, what FROM events WHERE kind IN ('evidence', 'orphan', 'alarm', 'cloned')").all()).toEqual([]);
   expect(db.prepare("SELECT COUNT(*) AS n FROM outbox").get()).toEqual({ n: 0 });
   db.close();
   process.stderr.write(`kills: ${kills} a point; ${ids.length} commands ended once, ${counted} Jobs wrote once\n`);

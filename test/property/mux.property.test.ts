@@ -247,6 +247,18 @@ describe("two muxes on a simulated link", () => {
     expect(link.relay.mux.sentOctets).toBe(link.relay.mux.peerAckedOctets);
   });
 
+  test("a letter whose octets came and which has no receipt is told to its sender as acknowledged, once", () => {
+    const link = new TwoMuxes({ delayMs: 3, rate: 5_000, seed: 9 });
+    const told: string[] = [];
+    link.agent.onEffect = () => {};
+    link.relay.onEffect = (effect) => {
+      if (effect.kind === "letterAcked" || effect.kind === "settled") told.push(`${effect.kind} ${effect.handle}`);
+    };
+    for (const handle of ["a", "b", "c"]) link.relay.mux.offerLetter({ handle, lane: "deploy", bytes: chunkOf(1, 0, 50_000) });
+    link.run(20_000);
+    expect(told).toEqual(["letterAcked a", "letterAcked b", "letterAcked c"]);
+  });
+
   test("everything ends when BYE is said: unsent streams are told, open ones drain", () => {
     const link = new TwoMuxes({ delayMs: 10, rate: 1_000, seed: 8 });
     const { down } = exchange(link, [{ up: 0, down: 100_000 }], 16_384, () => true);
