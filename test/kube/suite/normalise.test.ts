@@ -12,6 +12,8 @@ test.each([
   ["tokens", "eyJhbGciOi.eyJhdWQi.c2ln", "eyJhbGciOi.eyJhdWQx.c2lo"],
   ["temporary files of a diff", "+++ /tmp/MERGED-123/v1.ConfigMap\t2026-01-01 10:00:00.123456789 +0000", "+++ /tmp/MERGED-9/v1.ConfigMap\t2026-01-02 10:00:01.5 +0000"],
   ["helm's dates", "LAST DEPLOYED: Tue Nov 24 16:28:50 2026", "LAST DEPLOYED: Tue Nov 24 16:29:01 2026"],
+  ["who manages which field, in YAML", "metadata:\n  managedFields:\n  - manager: a\n    fieldsV1:\n      f:data: {}\n  - manager: b\n  name: made\n", "metadata:\n  managedFields:\n  - manager: b\n  - manager: a\n    fieldsV1:\n      f:data: {}\n  name: made\n"],
+  ["who manages which field, in JSON", '{\n  "managedFields": [\n    {\n      "manager": "a"\n    }\n  ],\n  "name": "made"\n}', '{\n  "managedFields": [\n    {\n      "manager": "b"\n    }\n  ],\n  "name": "made"\n}'],
 ])("%s become equal", (_what, left, right) => {
   expect(normalise(left, direct)).toBe(normalise(right, direct));
 });
@@ -20,6 +22,10 @@ test("the two routes' places become the same words, prefix included", () => {
   const say = (places: Places): string => normalise(`Kubernetes is at ${places.server}/api in ${places.namespace}, see ${places.dir}/x and ${places.home}`, places);
   expect(say(direct)).toBe(say(relayed));
   expect(say(direct)).toBe("Kubernetes is at SERVER/api in NS, see DIR/x and HOME");
+});
+
+test("what stands around the managed fields stays", () => {
+  expect(normalise("metadata:\n  managedFields:\n  - manager: a\n    time: x\n  name: made\ndata: {}\n", direct)).toBe("metadata:\n  name: made\ndata: {}");
 });
 
 test.each([
