@@ -62,7 +62,7 @@ describe("an API server", () => {
   });
 
   test("that hangs up before it answers is a 502 for what may not be sent twice; what may is sent once more when the connection was a kept one", async () => {
-    const hangUpOnce = (): void => cluster.sim.fault({ match: { resource: "configmaps" }, times: 1, action: { kind: "hangUp" } });
+    const hangUpOnce = (): void => void cluster.sim.fault({ match: { resource: "configmaps" }, times: 1, action: { kind: "hangUp" } });
     await expectServed(); // and leaves a connection that is kept
     hangUpOnce();
     expect((await ask(place, "GET", `${configMaps}/x`)).status).toBe(404);
