@@ -129,8 +129,7 @@ test("the relay held no more than the windows of these streams", () => {
   expect(grown.relay.rssKiB).toBeLessThan(relayHeldKiBMax + flowKiB);
 });
 
-// Fails as long as a stream's queue in shared/mux/stream.ts keeps up to 64 chunks that have left: some 700 KiB and more for each stalled reader. Then: `test`.
-test.fails("the agent held no more than the queues of these streams", () => {
+test("the agent held no more than the queues of these streams", () => {
   expect(grown.agent.heldKiB).toBeLessThan(agentHeldKiBMax);
   expect(grown.agent.rssKiB).toBeLessThan(agentHeldKiBMax + flowKiB);
 });
