@@ -7,5 +7,6 @@ export default defineConfig({
     testTimeout: 20_000,
     hookTimeout: 20_000,
     pool: "forks",
+    maxWorkers: "100%", // one core fewer is the default, half of a small machine
   },
 });
