@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { asFault } from "../shared/kit/errors.ts";
 import type { RelayState } from "../shared/rules/command-state.ts";
+import { codeOf } from "./kit/code-of.ts";
 import { RelayBench } from "./kit/relay-store.ts";
 
 let relay: RelayBench;
@@ -12,7 +13,6 @@ beforeEach(async () => {
 });
 afterEach(() => relay.close());
 
-const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => "no fault", (error: unknown) => asFault(error).code);
 const bring = (id: string, state: RelayState): Promise<void> => relay.bring(fence, id, state);
 
 describe("a cancel", () => {

@@ -1,8 +1,8 @@
 // Commands at the relay's store: what a retry is answered, what waits for what, what a site's word does in every state, what stays and what goes.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { canonicalJson, requestHash } from "../relay/command/request-hash.ts";
-import { asFault } from "../shared/kit/errors.ts";
 import type { RelayState } from "../shared/rules/command-state.ts";
+import { codeOf } from "./kit/code-of.ts";
 import { dayMs, RelayBench } from "./kit/relay-store.ts";
 
 let relay: RelayBench;
@@ -12,8 +12,6 @@ beforeEach(async () => {
   ({ fence } = await relay.link());
 });
 afterEach(() => relay.close());
-
-const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => "no fault", (error: unknown) => asFault(error).code);
 
 const bring = (id: string, state: RelayState): Promise<void> => relay.bring(fence, id, state);
 
@@ -93,7 +91,7 @@ describe("an Idempotency-Key", () => {
     expect(await relay.store.call("findKeyedCommand", asked)).toMatchObject({ id: "a", siteName: "renamed", state: "queued" });
     await relay.store.call("endSite", { id: relay.site, to: "revoked", operator: "ann", nowMs: relay.nowMs });
     expect(await relay.store.call("findKeyedCommand", asked)).toMatchObject({ id: "a", state: "abandoned" });
-    expect(await relay.submit("another-id", key)).toBe("a");
+    expect(await relay.submit("another-id", key)).toMatchObject({ id: "a" });
   });
 
   test("with another request is a conflict that names the first", async () => {

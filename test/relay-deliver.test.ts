@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { leaseLetters } from "../relay/command/deliver.ts";
+import type { CommandRow } from "../relay/store/commands.ts";
 import type { RelayStore } from "../relay/store/store.ts";
 import { makeSigningKeys } from "../shared/kit/keys.ts";
 import { silentLog } from "../shared/kit/log.ts";
@@ -27,7 +28,7 @@ async function sent(letters = 32): Promise<(Opened & { readonly id: string })[]>
 }
 
 /** The body's own hash goes into the header that is hashed: it must be the true one here. */
-const order = (id: string): Promise<string> => relay.submit(id, { bodyHash: createHash("sha256").update(`body of ${id}`).digest("hex") });
+const order = (id: string): Promise<CommandRow> => relay.submit(id, { bodyHash: createHash("sha256").update(`body of ${id}`).digest("hex") });
 
 test("each header names the hash of the one before, over leases and restarts of the relay", async () => {
   let before = "";

@@ -1,6 +1,6 @@
 // A link's beginning at the relay's store: all of it or nothing, only the newest link has the site's letters, and what older links still say does no harm.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { asFault } from "../shared/kit/errors.ts";
+import { codeOf } from "./kit/code-of.ts";
 import { RelayBench } from "./kit/relay-store.ts";
 
 let relay: RelayBench;
@@ -8,8 +8,6 @@ beforeEach(async () => {
   relay = await RelayBench.open();
 });
 afterEach(() => relay.close());
-
-const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => "no fault", (error: unknown) => asFault(error).code);
 
 describe("a new agent database", () => {
   test("is settled in the transaction that notes it: a relay killed right after finds nothing left to do", async () => {

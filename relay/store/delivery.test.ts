@@ -1,84 +1,33 @@
 // Delivery at the relay with real SQLite: what is accepted has its place, leaves in order and once, ends once and by the word of who may say so. delivery.md
 // sections 2 to 4; the operations are the product's, a transaction each.
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeEach, describe, expect, test } from "vitest";
-import { openStoreInline, type Store } from "../../shared/kit/store.ts";
+import { beforeEach, describe, expect, test } from "vitest";
+import { RelayBench } from "../../test/kit/relay-store.ts";
 import type { CommandRow, NewCommand } from "./commands.ts";
-import type { SiteLetter } from "./delivery.ts";
+import type { LeasedCommand, SiteLetter } from "./delivery.ts";
 import type { LinkVerdict } from "./links.ts";
-import * as relayModule from "./operations.ts";
 
-const dir = mkdtempSync(join(tmpdir(), "bowline-relay-store-"));
-afterAll(() => rmSync(dir, { recursive: true, force: true }));
-let files = 0;
-let store: Store<relayModule.RelayOperations>;
-const hourMs = 3_600_000;
-let nowMs = 0;
-
-async function addSite(name: string): Promise<string> {
-  const site = `s_${name}`;
-  await store.call("putJoinToken", {
-    id: name,
-    secret: Buffer.alloc(32),
-    name,
-    labels: "{}",
-    tier: "admin",
-    binding: "exporter",
-    uses: 1,
-    operator: "ann",
-    nowMs,
-    expiresMs: nowMs + hourMs,
-  });
-  await store.call("joinSite", { token: name, site, signKey: name, boxKey: "b", name, labels: {}, boot: "b1", dial: 1, fence: 1, nowMs });
-  await store.call("approveSite", { id: site, name, statement: Buffer.alloc(1), operator: "ann", nowMs });
-  return site;
-}
+let relay: RelayBench;
+/** Of the site's newest link. */
+let fence: number;
 
 beforeEach(async () => {
-  store = openStoreInline<relayModule.RelayOperations>({ file: join(dir, `${(files += 1)}.db`), module: relayModule });
-  nowMs = 1_000_000;
-  fence = 1;
-  await addSite("plant");
+  relay = await RelayBench.open();
   await link();
-  return () => store.close();
+  return () => relay.close();
 });
 
-const plant = "s_plant";
-/** Of the site's newest link. */
-let fence = 1;
 /** The site links anew. */
-function link(agentEpoch = "e1"): Promise<LinkVerdict> {
-  fence += 1;
-  return store.call("admitLink", { id: plant, boot: "b1", dial: fence, fence, agentEpoch, agentVersion: "1", freeOctets: 1, clockErrorMs: 1, agentInDoubt: [], nowMs });
+async function link(agentEpoch = "e-1"): Promise<LinkVerdict> {
+  const verdict = await relay.link({ agentEpoch });
+  ({ fence } = verdict);
+  return verdict;
 }
-const command = (id: string, change: Partial<NewCommand> = {}): NewCommand => ({
-  id,
-  siteName: "plant",
-  kind: "apply",
-  repeatability: "idempotent",
-  lane: "deploy",
-  what: `apply ${id}`,
-  keys: [{ key: id, isOwn: true }],
-  collapseKey: null,
-  body: Buffer.from(id),
-  bodyHash: `hash of ${id}`,
-  operator: "ann",
-  deadlineMs: nowMs + hourMs,
-  runMs: hourMs,
-  nowMs,
-  idempotencyKey: null,
-  requestHash: `hash of ${id}`,
-  ...change,
-});
-const submit = (id: string, change: Partial<NewCommand> = {}): Promise<CommandRow> => store.call("submitCommand", command(id, change));
-const stateOf = async (id: string): Promise<string> => (await store.call("commandRow", { id })).state;
-const lease = (letters = 32, octets = 8_388_608) => store.call("leaseCommands", { site: plant, letters, octets, octetsMax: octets, fence, kid: "00", nowMs });
-const leaseIds = async (letters?: number, octets?: number): Promise<string[]> => (await lease(letters, octets)).map(({ id }) => id);
-const receipt = (id: string, status: "committed" | "storage" | "trust" | "unsupported" | "policy" | "malformed" = "committed") =>
-  store.call("settleLetter", { site: plant, id, fence, status, nowMs });
-const take = (id: string, letter: SiteLetter, linkFence = fence) => store.call("takeSiteLetter", { site: plant, id, fence: linkFence, letter, nowMs });
+const submit = (id: string, change: Partial<NewCommand> = {}): Promise<CommandRow> => relay.submit(id, change);
+const stateOf = (id: string): Promise<string> => relay.state(id);
+const lease = (letters?: number): Promise<LeasedCommand[]> => relay.lease(fence, letters);
+const leaseIds = (letters?: number): Promise<string[]> => relay.leased(fence, letters);
+const receipt = (id: string, status?: "storage" | "trust" | "unsupported" | "policy" | "malformed"): Promise<void> => relay.settle(fence, id, status);
+const take = (id: string, letter: SiteLetter, linkFence = fence): Promise<boolean> => relay.take(linkFence, id, letter);
 const result = (of: string, state: "succeeded" | "failed" = "succeeded"): SiteLetter => ({
   kind: "result",
   command: of,
@@ -87,18 +36,18 @@ const result = (of: string, state: "succeeded" | "failed" = "succeeded"): SiteLe
   endedMs: 9,
   outcome: { state, what: `it ${state}`, code: null, objects: [] },
 });
-const eventKinds = async (): Promise<string[]> => (await store.call("eventsOf", { site: plant, limit: 100 })).map(({ kind }) => kind);
+const eventKinds = async (): Promise<string[]> => (await relay.store.call("eventsOf", { site: relay.site, limit: 100 })).map(({ kind }) => kind);
 
 describe("what leaves", () => {
   test("is marked offered before its first octet, in order, signed with a number of its own, and not taken again", async () => {
     for (const id of ["a", "b", "c"]) await submit(id);
     const first = await lease(2);
     expect(first.map(({ id, ord, parts }) => ({ id, ord, seq: parts.seq }))).toEqual([
-      { id: "a", ord: 1, seq: nowMs },
-      { id: "b", ord: 2, seq: nowMs + 1 },
+      { id: "a", ord: 1, seq: relay.nowMs },
+      { id: "b", ord: 2, seq: relay.nowMs + 1 },
     ]);
     expect([await stateOf("a"), await stateOf("c")]).toEqual(["offered", "queued"]);
-    expect((await lease()).map(({ id, parts }) => `${id} ${parts.seq}`)).toEqual([`c ${nowMs + 2}`]);
+    expect((await lease()).map(({ id, parts }) => `${id} ${parts.seq}`)).toEqual([`c ${relay.nowMs + 2}`]);
     expect(await leaseIds()).toEqual([]);
   });
 
@@ -119,9 +68,9 @@ describe("what leaves", () => {
   });
 
   test("has not expired: what is over ends here and does not leave", async () => {
-    await submit("a", { deadlineMs: nowMs + 10 });
+    await submit("a", { deadlineMs: relay.nowMs + 10 });
     await submit("b");
-    nowMs += 11;
+    relay.nowMs += 11;
     expect(await leaseIds()).toEqual(["b"]);
     expect(await stateOf("a")).toBe("expired");
     expect(await eventKinds()).toContain("command");
@@ -133,13 +82,13 @@ describe("the agent's word", () => {
     await submit("a");
     await leaseIds();
     await receipt("a");
-    expect(await store.call("commandRow", { id: "a" })).toMatchObject({ state: "stored", offeredMs: nowMs, storedMs: nowMs });
+    expect(await relay.store.call("commandRow", { id: "a" })).toMatchObject({ state: "stored", offeredMs: relay.nowMs, storedMs: relay.nowMs });
     await take("claim-a", { kind: "claim", command: "a", startedMs: 5 });
     expect(await stateOf("a")).toBe("running");
-    nowMs += 100;
+    relay.nowMs += 100;
     await take("result-a", result("a"));
-    expect(await store.call("commandRow", { id: "a" })).toMatchObject({ state: "succeeded", startedSiteMs: 5, endedSiteMs: 9, endedMs: nowMs });
-    expect(JSON.parse((await store.call("commandRow", { id: "a" })).outcome!)).toMatchObject({ what: "it succeeded" });
+    expect(await relay.store.call("commandRow", { id: "a" })).toMatchObject({ state: "succeeded", startedSiteMs: 5, endedSiteMs: 9, endedMs: relay.nowMs });
+    expect(JSON.parse((await relay.store.call("commandRow", { id: "a" })).outcome!)).toMatchObject({ what: "it succeeded" });
   });
 
   test("a result may overtake the receipt and the claim: these change nothing after it", async () => {
@@ -174,7 +123,7 @@ describe("the agent's word", () => {
     await receipt("a", status);
     expect(await stateOf("a")).toBe(state);
     expect(await leaseIds(), "not by itself").toEqual([]);
-    expect(await store.call("unblockCommands", { site: plant, nowMs })).toBe(then === null ? 0 : 1);
+    expect(await relay.store.call("unblockCommands", { site: relay.site, nowMs: relay.nowMs })).toBe(then === null ? 0 : 1);
     expect(await leaseIds()).toEqual(then === null ? [] : ["a"]);
   });
 });
@@ -185,9 +134,9 @@ describe("a new link", () => {
     await leaseIds(2);
     expect(await link()).toMatchObject({ inDoubt: ["a", "b"], held: [] });
     expect(await leaseIds(), "nothing is terminal or sent until the agent says what it holds").toEqual(["c"]);
-    await store.call("settleInDoubt", { site: plant, fence, inDoubt: ["a", "b"], held: ["b"], nowMs });
+    await relay.store.call("settleInDoubt", { site: relay.site, fence, inDoubt: ["a", "b"], held: ["b"], nowMs: relay.nowMs });
     expect([await stateOf("a"), await stateOf("b")]).toEqual(["queued", "stored"]);
-    expect((await lease()).map(({ id, ord, parts }) => `${id} ${ord} ${parts.seq}`)).toEqual([`a 1 ${nowMs + 3}`]);
+    expect((await lease()).map(({ id, ord, parts }) => `${id} ${ord} ${parts.seq}`)).toEqual([`a 1 ${relay.nowMs + 3}`]);
   });
 
   test("with another database at the agent queues again what may run twice: it may be gone", async () => {
@@ -195,7 +144,7 @@ describe("a new link", () => {
     await leaseIds(3);
     await receipt("b");
     await take("claim-c", { kind: "claim", command: "c", startedMs: 5 });
-    expect(await link("e2")).toMatchObject({ inDoubt: [], held: [] });
+    expect(await link("e-2")).toMatchObject({ inDoubt: [], held: [] });
     expect(await Promise.all(["a", "b", "c", "d"].map(stateOf))).toEqual(["queued", "queued", "queued", "queued"]);
     expect(await leaseIds()).toEqual(["a", "b", "c", "d"]);
     expect(await eventKinds()).toContain("lost-disk");
@@ -214,7 +163,7 @@ test("a revoked site's commands are abandoned, and nothing of it leaves", async 
   await submit("a");
   await submit("b");
   await leaseIds(1);
-  await store.call("endSite", { id: plant, to: "revoked", operator: "ann", nowMs });
+  await relay.store.call("endSite", { id: relay.site, to: "revoked", operator: "ann", nowMs: relay.nowMs });
   expect([await stateOf("a"), await stateOf("b")]).toEqual(["abandoned", "abandoned"]);
   expect(await leaseIds()).toEqual([]);
 });

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { codeOf } from "../../test/kit/code-of.ts";
 import type { Pebbles } from "../../test/kit/pebbles.ts";
 import { asFault, type Fault } from "./errors.ts";
 import { openStore, type Store, type StoreOptions } from "./store.ts";
@@ -27,8 +28,6 @@ async function open(options: Partial<StoreOptions> = {}): Promise<Store<Pebbles>
   opened.push(store);
   return store;
 }
-
-const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => "no fault", (error: unknown) => asFault(error).code);
 
 test("a thread that dies rejects what waits and ends the process by default", async () => {
   let heard: (fault: Fault) => void = () => {};

@@ -82,8 +82,7 @@ describe("when the link ends", () => {
 
   test("what was being leased is not offered on it: it is in doubt, and the next link settles that", async () => {
     const world = new World();
-    let openGate = (): void => {};
-    world.leaseGate = new Promise((resolve) => (openGate = resolve));
+    const openGate = world.holdLeases();
     world.put("a");
     world.courier.open();
     await settled();

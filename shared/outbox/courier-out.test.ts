@@ -30,8 +30,7 @@ describe("letters that leave", () => {
 
   test("are asked for one lease at a time, and what is put meanwhile is not forgotten", async () => {
     const world = new World();
-    let openGate = (): void => {};
-    world.leaseGate = new Promise((resolve) => (openGate = resolve));
+    const openGate = world.holdLeases();
     world.put("a");
     world.courier.open();
     await settled();

@@ -63,6 +63,13 @@ export class World implements LetterPort, CourierSide {
     });
   }
 
+  /** Leases wait from now on until the returned function is called. */
+  holdLeases(): () => void {
+    let open = (): void => {};
+    this.leaseGate = new Promise((resolve) => (open = resolve));
+    return () => open();
+  }
+
   put(...ids: string[]): void {
     for (const id of ids) this.waiting.push({ id, lane: "deploy", bytes: new Uint8Array(100) });
   }

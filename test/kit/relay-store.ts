@@ -3,11 +3,12 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { LinkBegin, LinkVerdict } from "../../relay/store/links.ts";
-import type { NewCommand } from "../../relay/store/commands.ts";
+import type { CommandRow, NewCommand } from "../../relay/store/commands.ts";
 import type { LeasedCommand, SiteLetter } from "../../relay/store/delivery.ts";
 import * as relayModule from "../../relay/store/operations.ts";
 import type { CommandOutcome } from "../../shared/api.ts";
 import { openStoreInline, query, type Operation, type SqlRow, type Store } from "../../shared/kit/store.ts";
+import { StoreEngine } from "../../shared/kit/store-engine.ts";
 import type { RelayState, TerminalState } from "../../shared/rules/command-state.ts";
 import { makeTempDir } from "./temp-dir.ts";
 
@@ -68,10 +69,10 @@ export class RelayBench {
     return { ...verdict, fence };
   }
 
-  async submit(id: string, rest: Partial<NewCommand> = {}): Promise<string> {
-    const body = Buffer.from(`body of ${id}`);
+  /** A command for the site, of its own key unless told otherwise. */
+  command(id: string, rest: Partial<NewCommand> = {}): NewCommand {
     const { nowMs } = this;
-    const row = await this.store.call("submitCommand", {
+    return {
       id,
       siteName: "anvil",
       kind: "apply",
@@ -80,7 +81,7 @@ export class RelayBench {
       what: `apply ${id}`,
       keys: [{ key: id, isOwn: true }],
       collapseKey: null,
-      body,
+      body: Buffer.from(`body of ${id}`),
       bodyHash: "hash",
       operator: "ann",
       deadlineMs: nowMs + 7 * dayMs,
@@ -89,8 +90,23 @@ export class RelayBench {
       idempotencyKey: null,
       requestHash: "request",
       ...rest,
-    });
-    return row.id;
+    };
+  }
+
+  submit(id: string, rest: Partial<NewCommand> = {}): Promise<CommandRow> {
+    return this.store.call("submitCommand", this.command(id, rest));
+  }
+
+  /** Many calls in one transaction: a thousand durable commits would take seconds. What each gave, or its fault's code. */
+  async inOneGroup(calls: readonly { readonly name: keyof typeof module.operations; readonly args: unknown }[]): Promise<unknown[]> {
+    await this.store.close();
+    const engine = new StoreEngine({ file: join(this.dir, "relay.db"), module, mustExist: true });
+    try {
+      return engine.runGroup(calls).map((outcome) => (outcome.ok ? outcome.value : outcome.fault.code));
+    } finally {
+      engine.close();
+      this.store = this.#open();
+    }
   }
 
   lease(fence: number, letters = 32): Promise<LeasedCommand[]> {
