@@ -17,6 +17,11 @@ const capOctetsMax = 16_777_216;
 /** A message is this part of a round trip, at most `messageTargetMs` and at least so many ms: on a short path 20 ms would be most of what others wait for. */
 const messageRoundTrips = 1 / 16;
 const messageMsMin = 4;
+/**
+ * What the event loops of both ends need on a path that is shorter than their turns (ms). With 10 the queue of one bulk on loopback was 2.8 MB, a small request
+ * beside it took 15 ms instead of 5, and the bulk was no faster: what waits falls out of the processor's caches (`bench fair`, `bench bulk`).
+ */
+const slackMs = 2;
 /** While the cap is doubled, so much more than the rate explains must be under way for a round without gain to mean a path that has no more to give. */
 const startupPart = 1.25;
 /** A round trip of this many least ones means a queue, and that the path was busy, unless this part of what it holds is all that we had under way. */
@@ -89,7 +94,7 @@ export class RatePacer implements Pacer {
   /** Octets that the path itself holds, those included whose ACK is not due yet. */
   get #productOctets(): number {
     const octetsPerMs = this.#rates.best / 1_000;
-    return Math.max(octetsPerMs * this.#trips.leastMs, octetsPerMs * roundMsMin + this.#ackOctets);
+    return Math.max(octetsPerMs * this.#trips.leastMs, octetsPerMs * slackMs + this.#ackOctets);
   }
 
   /** Octets that have arrived and wait for their ACK, at most. */
