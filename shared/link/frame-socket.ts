@@ -8,7 +8,7 @@ import { parseBye } from "../wire/message.ts";
 import { encodeFrame, type FrameTypeName } from "../wire/frame.ts";
 import { decodeFrames } from "../wire/decoder.ts";
 import { faultCodeOf } from "../wire/codes.ts";
-import { handshakeBytesMax, handshakeClaimBytesMax } from "../wire/limits.ts";
+import { handshakeBytesMax, handshakeClaimBytesMax, tlsRecordBytes } from "../wire/limits.ts";
 import type { HandshakePort } from "./handshake.ts";
 import { giveBack, takePiece } from "./message-pool.ts";
 import { faultFromReason } from "./reason.ts";
@@ -46,8 +46,9 @@ export class FrameSocket implements HandshakePort {
   readonly #isMasked: boolean;
   #backlog: Buffer[] = [];
   #backlogOctets = 0;
-  /** The last memory that `allocate` gave: the WebSocket head and the message behind it. */
+  /** Messages that fill TLS records wait here for the others of their turn, each behind its WebSocket head: up to `#filled` they are sent, there `allocate` goes on. */
   #piece: Buffer = NOTHING;
+  #filled = 0;
   #message: Uint8Array = NOTHING;
   #take: ((message: Buffer) => void) | null = null;
   #end: SocketEnd | null = null;
@@ -84,7 +85,7 @@ export class FrameSocket implements HandshakePort {
   }
 
   get bufferedOctets(): number {
-    return this.#tls.writableLength;
+    return this.#tls.writableLength + this.#filled;
   }
 
   get octetsRead(): number {
@@ -99,21 +100,38 @@ export class FrameSocket implements HandshakePort {
     this.sendMessage(encodeFrame(type, 0, payload));
   }
 
-  /** Memory for the next message, with room for its WebSocket head in front: `sendMessage` of it is one write. */
+  /** Memory for the next message, with room for its WebSocket head in front, so that nothing is copied on its way to the engine. */
   allocate(octets: number): Uint8Array {
     const headBytes = wsHeadBytes(octets, this.#isMasked);
-    this.#piece = takePiece(headBytes + octets);
-    writeWsHead(this.#piece, octets, this.#isMasked);
-    this.#message = this.#piece.subarray(headBytes, headBytes + octets);
+    if (this.#filled + headBytes + octets > this.#piece.length) {
+      this.flush();
+      this.#piece = takePiece(headBytes + octets);
+    }
+    const at = this.#filled;
+    writeWsHead(this.#piece, at, octets, this.#isMasked);
+    this.#message = this.#piece.subarray(at + headBytes, at + headBytes + octets);
     return this.#message;
   }
 
+  /** Sends a message; one that fills TLS records may wait for `flush`. */
   sendMessage(message: Uint8Array): void {
     if (this.#ws.readyState !== this.#ws.OPEN) return;
-    if (message !== this.#message) return this.#ws.send(message, sendOptions);
+    if (message !== this.#message) {
+      this.flush();
+      return this.#ws.send(message, sendOptions);
+    }
+    this.#filled = message.byteOffset - this.#piece.byteOffset + message.length;
+    this.#message = NOTHING;
+    // Records end where a write ends: behind a message that leaves one half full the next would not be a record's whole.
+    if (this.#filled % tlsRecordBytes !== 0) this.flush();
+  }
+
+  /** Writes what waits: at the end of a turn, one write for all of it. */
+  flush(): void {
     const piece = this.#piece;
-    this.#tls.write(piece.subarray(0, message.byteOffset - piece.byteOffset + message.length), () => giveBack(piece));
-    this.#piece = this.#message = NOTHING;
+    if (this.#filled > 0) this.#tls.write(this.#filled === piece.length ? piece : piece.subarray(0, this.#filled), () => giveBack(piece));
+    this.#filled = 0;
+    this.#piece = NOTHING;
   }
 
   onDrain(wake: () => void): void {

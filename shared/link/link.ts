@@ -21,7 +21,7 @@ import type { LinkEnd, LinkSettings } from "./settings.ts";
 import { StreamSet, type StreamHandler } from "./stream-set.ts";
 
 /** Messages put into the socket in one turn: 1 MiB at most before reads get their turn again. */
-const messagesPerTurn = 16;
+export const messagesPerTurn = 64;
 /** Messages that an abort sends at most: what control waits, and BYE behind it. */
 const lastMessagesMax = 64;
 
@@ -149,6 +149,7 @@ export class Link {
       if (message === null) break;
       this.#settings.socket.sendMessage(message);
     }
+    this.#settings.socket.flush();
     this.#end(fault);
   }
 
@@ -174,6 +175,7 @@ export class Link {
       socket.sendMessage(message);
       left -= 1;
     }
+    socket.flush();
     this.#drainEffects();
     if (left === 0) this.poke();
     if (this.#isDrained) this.#finishDrain();

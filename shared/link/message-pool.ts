@@ -1,12 +1,12 @@
 // Memory for the messages of all links of a process, used again once the socket has them: a bulk transfer would else leave a garbage of 64 KiB pieces that costs
 // a third of its processor time to collect (measured with `bench bulk`). Bounded; what does not fit is ordinary memory.
-import { messageBytesTarget } from "../wire/limits.ts";
+import { tlsRecordBytes } from "../wire/limits.ts";
 
-/** Octets of one piece: a message of the target size with its heads, and what the last frame may go beyond it. */
-const pieceBytes = messageBytesTarget + 16_384 + 256;
-/** Messages smaller than this come from Node's own slab, which is cheaper still. */
+/** Octets of one piece: four messages that fill a TLS record each. */
+const pieceBytes = 4 * tlsRecordBytes;
+/** Less than this comes from Node's own slab, which is cheaper still. */
 const pooledFromBytes = 4_096;
-/** Pieces kept: what a few busy links have under way at once, 5 MiB. */
+/** Pieces kept: what a few busy links have under way at once, 4 MiB. */
 const piecesMax = 64;
 
 const free: Buffer[] = [];

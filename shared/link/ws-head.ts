@@ -17,18 +17,18 @@ export function wsHeadBytes(octets: number, isMasked: boolean): number {
 }
 
 /** The mask is zero: it guards proxies that read plain text, and the link is always inside TLS; ws skips a zero mask on both ends. */
-export function writeWsHead(out: Buffer, octets: number, isMasked: boolean): void {
+export function writeWsHead(out: Buffer, from: number, octets: number, isMasked: boolean): void {
   const mask = isMasked ? MASKED : 0;
-  out[0] = FINAL_BINARY;
-  let at = 2;
-  if (octets <= length7Max) out[1] = mask | octets;
+  out[from] = FINAL_BINARY;
+  let at = from + 2;
+  if (octets <= length7Max) out[from + 1] = mask | octets;
   else if (octets <= length16Max) {
-    out[1] = mask | 126;
-    at = out.writeUInt16BE(octets, 2);
+    out[from + 1] = mask | 126;
+    at = out.writeUInt16BE(octets, at);
   } else {
-    out[1] = mask | 127;
-    out.writeUInt32BE(0, 2);
-    at = out.writeUInt32BE(octets, 6);
+    out[from + 1] = mask | 127;
+    out.writeUInt32BE(0, at);
+    at = out.writeUInt32BE(octets, at + 4);
   }
   if (isMasked) out.fill(0, at, at + maskBytes);
 }

@@ -1,7 +1,6 @@
 // A message while it is put together: frames are noted first and copied once, when the size is known. Reused for every message of a link, so a
 // small request costs one allocation: the message itself. Pure.
 import { frameHeadSize, writeFrameHead } from "../wire/frame.ts";
-import { messageBytesTarget } from "../wire/limits.ts";
 
 export class MessageBuilder {
   /** Octets of the message so far. */
@@ -14,6 +13,16 @@ export class MessageBuilder {
   /** Where the frame's parts end in `#bodies`. */
   readonly #partEnds: number[] = [];
   readonly #bodies: Uint8Array[] = [];
+  readonly #target: number;
+
+  constructor(targetOctets: number) {
+    this.#target = targetOctets;
+  }
+
+  /** What still fits until the message has its target size; a frame of control may go beyond it. */
+  get room(): number {
+    return this.#target - this.octets;
+  }
 
   get isEmpty(): boolean {
     return this.#frames === 0;
@@ -43,7 +52,7 @@ export class MessageBuilder {
     this.#partEnds[at] = this.#parts;
     this.#frames = at + 1;
     this.octets += frameHeadSize(stream, length) + length;
-    return this.octets < messageBytesTarget;
+    return this.octets < this.#target;
   }
 
   build(allocate: (octets: number) => Uint8Array): Uint8Array {

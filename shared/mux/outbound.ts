@@ -1,7 +1,7 @@
 // The sending half of the mux: fills one message after the other. Control first, then new streams' heads, then whoever's turn it is, within the
 // allowance of the pacer and the credit of each stream. Decides nothing about time and holds no octets of its own. Pure; receiving is in inbound.ts.
-import { FRAME_TYPES, MORE } from "../wire/frame.ts";
-import { ackAfterBytes, frameBytesMax, frameBytesShared, streamQueueHighBytes } from "../wire/limits.ts";
+import { FRAME_TYPES, frameHeadSize, MORE } from "../wire/frame.ts";
+import { ackAfterBytes, frameBytesMax, messageBytesTarget, streamQueueHighBytes } from "../wire/limits.ts";
 import { encodeLetterHead } from "../wire/message.ts";
 import { LetterLane } from "./letters.ts";
 import { FIN_PAYLOAD, MessageBuilder } from "./message-builder.ts";
@@ -10,12 +10,14 @@ import type { MuxStream } from "./stream.ts";
 
 /** A frame smaller than this is not worth its head when more could leave a moment later. More would leave a narrow path unused (test/property/pacer-change). */
 const frameWorthBytes = 256;
+/** Octets of the heads in front of a letter's chunk, at most: the frame's 9, and three numbers of 8. */
+const letterHeadsBytesMax = 33;
 
 export class Outbound {
   /** Octets of all messages so far. */
   octets = 0;
   readonly #mux: Mux;
-  readonly #builder = new MessageBuilder();
+  readonly #builder: MessageBuilder;
   /** Relay: streams whose OPEN record has not left whole, in the order of their ids. */
   readonly #opens: MuxStream[] = [];
   readonly #bare: MuxStream[] = [];
@@ -25,6 +27,7 @@ export class Outbound {
 
   constructor(mux: Mux) {
     this.#mux = mux;
+    this.#builder = new MessageBuilder(messageBytesTarget[mux.role]);
   }
 
   queueOpen(stream: MuxStream): void {
@@ -64,9 +67,11 @@ export class Outbound {
     const target = pacer.messageOctetsMax();
     let allowance = pacer.allowance(nowMs);
     while (this.#builder.octets < target && scheduler.waiting > 0) {
-      if (allowance <= 0) return;
-      const frameMax = Math.min(scheduler.waiting > 1 ? frameBytesShared : frameBytesMax, pacer.frameOctetsMax(), allowance);
-      const member = scheduler.pick(frameMax)!;
+      const { room } = this.#builder;
+      if (allowance <= 0 || room < frameWorthBytes) return;
+      const frameTarget = pacer.frameOctetsMax();
+      const frameMax = Math.min(room, frameTarget, allowance);
+      const member = scheduler.pick(frameTarget)!;
       const octets = member instanceof LetterLane ? this.#fillLetter(member, frameMax) : this.#fillBody(member as MuxStream, frameMax, nowMs);
       if (octets === 0) continue;
       allowance -= octets;
@@ -129,11 +134,12 @@ export class Outbound {
     }
   }
 
-  /** Octets of BODY that were put into the message. */
+  /** Octets of BODY that were put into the message, which it fills to its last octet if there are enough. */
   #fillBody(stream: MuxStream, frameMax: number, nowMs: number): number {
     const mux = this.#mux;
     if (!mux.streams.has(stream.id)) return 0;
-    const octets = Math.min(frameMax, stream.out.available, stream.queuedOctets);
+    const room = this.#builder.room;
+    const octets = Math.min(frameMax, room - frameHeadSize(stream.id, room), stream.out.available, stream.queuedOctets);
     if (octets > 0) {
       const asInteractive = stream.goesFirst;
       stream.shiftInto(this.#run, octets);
@@ -159,7 +165,7 @@ export class Outbound {
 
   #fillLetter(lane: LetterLane, frameMax: number): number {
     const mux = this.#mux;
-    const letter = mux.lettersOut.shift(lane, Math.min(frameMax, lane.quantum), mux.sentOctets);
+    const letter = mux.lettersOut.shift(lane, Math.min(frameMax - letterHeadsBytesMax, lane.quantum), mux.sentOctets);
     if (letter === null) return 0;
     const head = encodeLetterHead(letter.number, letter.offset, letter.total);
     this.#builder.addParts(FRAME_TYPES.LETTER, 0, [head, letter.chunk], head.length + letter.chunk.length);

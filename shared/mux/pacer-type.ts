@@ -1,5 +1,6 @@
 // What the mux asks of whoever decides how much may be under way on a link. RatePacer (pacer.ts) estimates it; FixedPacer serves tests and links
 // whose bound is known. Pure: time is an argument, absolute milliseconds of one monotonic clock.
+import { tlsRecordBytes } from "../wire/limits.ts";
 
 export interface Pacer {
   /** Octets of BODY and LETTER that may leave now (>= 0). One frame may always be under way: with nothing in flight at least one frame is allowed. */
@@ -14,9 +15,9 @@ export interface Pacer {
   readonly rateBytesPerS: number;
   readonly minRoundTripMs: number;
   readonly roundTripMs: number;
-  /** A frame is at most a quarter of the cap (1 KiB to 64 KiB). */
+  /** A frame is at most a quarter of the cap (1 KiB to 16 KiB). */
   frameOctetsMax(): number;
-  /** 20 ms at the estimated rate, between one frame and 64 KiB. */
+  /** 20 ms at the estimated rate, between one frame and a TLS record. */
   messageOctetsMax(): number;
   /** Absolute ms at which the allowance may grow without an ACK; Infinity if never. */
   nextWakeMs(nowMs: number): number;
@@ -50,11 +51,11 @@ export class FixedPacer implements Pacer {
   idle(): void {}
 
   frameOctetsMax(): number {
-    return Math.min(65_536, Math.max(1_024, this.capOctets >> 2));
+    return Math.min(tlsRecordBytes, Math.max(1_024, this.capOctets >> 2));
   }
 
   messageOctetsMax(): number {
-    return 65_536;
+    return tlsRecordBytes;
   }
 
   nextWakeMs(): number {

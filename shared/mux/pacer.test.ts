@@ -100,7 +100,7 @@ describe("whatever the path", () => {
     expect(pacer.allowance(1_000)).toBeGreaterThanOrEqual(pacer.frameOctetsMax());
   });
 
-  test("a frame is a quarter of the cap, between 1 and 64 KiB, and a message is 20 ms, between 1 and 64 KiB", () => {
+  test("a frame is a quarter of the cap and a message 20 ms, both between 1 and 16 KiB", () => {
     const pacer = new RatePacer(0);
     for (let step = 1; step <= 40; step += 1) {
       pacer.sent(50, step * 1_000, true);

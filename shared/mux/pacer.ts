@@ -1,7 +1,7 @@
 // How much may be under way on a link, so that the queue waits with us and not in the kernel: cap = gain x delivery rate x round trip, and one message (link
 // section 2). Counts what is under way; what a round of it says is in pacer-rounds.ts, the rate in pacer-rate.ts, the first doubling in pacer-startup.ts, the
 // round trip in pacer-probe.ts. test/property/pacer-*.ts proves it on simulated paths. Pure.
-import { ackAfterBytes, ackAfterMs, frameBytesMax, messageBytesTarget, messageTargetMs } from "../wire/limits.ts";
+import { ackAfterBytes, ackAfterMs, messageTargetMs, tlsRecordBytes } from "../wire/limits.ts";
 import { RoundTrips } from "./pacer-probe.ts";
 import { RateMemory, type RoundSample } from "./pacer-rate.ts";
 import { roundMsMin, Rounds } from "./pacer-rounds.ts";
@@ -196,13 +196,13 @@ export class RatePacer implements Pacer {
   }
 
   frameOctetsMax(): number {
-    return Math.max(frameBytesMin, Math.min(Math.floor(this.capOctets / 4), this.messageOctetsMax(), frameBytesMax));
+    return Math.max(frameBytesMin, Math.min(Math.floor(this.capOctets / 4), this.messageOctetsMax()));
   }
 
   messageOctetsMax(): number {
     if (this.#trips.isDraining) return frameBytesMin; // its own length would count as round trip
     const ms = Math.min(messageTargetMs, Math.max(messageMsMin, this.#trips.leastMs * messageRoundTrips));
-    return Math.max(frameBytesMin, Math.min(messageBytesTarget, Math.floor((this.#rates.best / 1_000) * ms)));
+    return Math.max(frameBytesMin, Math.min(tlsRecordBytes, Math.floor((this.#rates.best / 1_000) * ms)));
   }
 
   nextWakeMs(nowMs: number): number {

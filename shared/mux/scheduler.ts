@@ -8,7 +8,7 @@ export interface Member {
   readonly quantum: number;
 }
 
-/** Interactive frames' worth of octets that may leave while bulk waits, before bulk gets one frame. */
+/** Octets of interactive members that may leave for one of bulk that waits; bulk is owed as soon as they make a frame. */
 const interactiveShare = 7;
 
 class Ring {
@@ -57,8 +57,8 @@ export class Scheduler {
 
   /** Accounts for what the picked member sent. */
   sent(octets: number, asInteractive: boolean): void {
-    if (asInteractive && this.#rest.length > 0) this.#interactiveOctets += octets;
-    else this.#interactiveOctets = 0;
+    if (!asInteractive) this.#interactiveOctets = Math.max(0, this.#interactiveOctets - interactiveShare * octets);
+    else this.#interactiveOctets = this.#rest.length > 0 ? this.#interactiveOctets + octets : 0;
   }
 
   /** Members that wait. */

@@ -4,10 +4,13 @@
 export const frameBytesMax = 65_536;
 /** Octets of one WebSocket message; ws refuses a greater one from its header (close 1009). */
 export const messageBytesMax = 1_048_576;
-/** A sender ends a message here, so that control waits at most for one such message. */
-export const messageBytesTarget = 65_536;
-/** A body frame while other streams wait: fair round robin in steps of this size. */
-export const frameBytesShared = 16_384;
+/** Octets of one TLS record at most (RFC 8446 section 5.1). */
+export const tlsRecordBytes = 16_384;
+/**
+ * A sender ends a message here, so that control waits for one such message at most. With its WebSocket head, which is 4 octets longer at the agent, it fills one TLS
+ * record: the receiver has it in one piece, and ws passes that on as it is, where a longer message would be copied together first.
+ */
+export const messageBytesTarget = { relay: tlsRecordBytes - 4, agent: tlsRecordBytes - 8 } as const;
 /** Octets of an OPEN or HEAD record with its continuations; a 20 KB exec command line and large cookies fit fifty times. */
 export const headBytesMax = 1_048_576;
 /** Header pairs in one head; Node's own default is 2,000. */
@@ -24,14 +27,14 @@ export const handshakeMs = 10_000;
 export const creditStartBytes = 65_536;
 /** Greatest credit a stream may grow to, in octets: 12.5 MB/s at 300 ms. */
 export const creditStreamBytesMax = 4_194_304;
-/** Ceiling of grown credit (above the starts) for one link, in octets. */
-export const creditLinkBytesMax = 16_777_216;
-/** Ceiling of grown credit for all links of a process, in octets: sixteen links at theirs, and a memory that a small relay has. */
+/** Ceiling of grown credit (above the starts) for one link, in octets: two streams at their greatest. With twice as much 50 readers that never read kept 316 KiB each. */
+export const creditLinkBytesMax = 8_388_608;
+/** Ceiling of grown credit for all links of a process, in octets: 32 links at theirs, and a memory that a small relay has. */
 export const creditProcessBytesMax = 268_435_456;
 /** At that ceiling a stream that holds more than this (octets), untaken for so long (ms), is reset: its memory is somebody else's speed. */
 export const creditHeldBytesMax = 262_144;
 export const creditHeldMs = 5_000;
-/** Octets queued by one stream in the mux before `write` says "wait for writable": two messages, so that a bulk's source is not stopped and started for each. */
+/** Octets queued by one stream in the mux before `write` says "wait for writable": eight messages, so that a bulk's source is not stopped and started for each. */
 export const streamQueueHighBytes = 131_072;
 /** Octets queued by one stream above which `write` is a bug of the caller (one chunk of any size is always taken at an empty queue). */
 export const streamQueueBytesMax = 8_388_608;

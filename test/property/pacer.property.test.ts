@@ -3,7 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { RatePacer } from "../../shared/mux/pacer.ts";
-import { frameBytesMax, messageBytesTarget } from "../../shared/wire/limits.ts";
+import { tlsRecordBytes } from "../../shared/wire/limits.ts";
 
 type Event =
   | { readonly kind: "send"; readonly part: number; readonly isClean: boolean }
@@ -55,9 +55,9 @@ class Rig {
     for (const value of [allowance, frame, message, cap, pacer.rateBytesPerS, pacer.minRoundTripMs, pacer.roundTripMs]) expect(Number.isFinite(value) && value >= 0, `${value} is no size`).toBe(true);
     expect(Number.isInteger(allowance)).toBe(true);
     expect(frame).toBeGreaterThanOrEqual(1_024);
-    expect(frame).toBeLessThanOrEqual(Math.max(1_024, Math.min(frameBytesMax, cap / 4)));
+    expect(frame).toBeLessThanOrEqual(Math.max(1_024, Math.min(tlsRecordBytes, cap / 4)));
     expect(message).toBeGreaterThanOrEqual(1_024);
-    expect(message).toBeLessThanOrEqual(messageBytesTarget);
+    expect(message).toBeLessThanOrEqual(tlsRecordBytes);
     expect(cap).toBeGreaterThanOrEqual(2_048);
     expect(cap).toBeLessThanOrEqual(16_777_216);
     if (this.sent === this.acked) expect(allowance).toBeGreaterThanOrEqual(frame);

@@ -1,6 +1,7 @@
 // Two muxes on a simulated wide-area path, in virtual time: each end is a real Mux with the pacer of the product, run as shared/link runs it (what arrived is
 // received, effects are drained, what wants to leave is put into the socket, timers of whole milliseconds). The path is two WanWays. Deterministic from its
 // seed; nothing here is random but the path. Used by the pacer's property tests; the loads are in wan-load.ts.
+import { messagesPerTurn } from "../../shared/link/link.ts";
 import { seededRandom } from "../../shared/kit/random.ts";
 import type { Effect } from "../../shared/mux/effects.ts";
 import { Mux } from "../../shared/mux/mux.ts";
@@ -15,8 +16,6 @@ export interface WanShape extends WayShape {
   readonly pacer?: (nowMs: number) => Pacer;
 }
 
-/** As in shared/link/link.ts. */
-const messagesPerTurn = 16;
 /** Windows follow the round trip that the reading end knows, so it has to ask now and then. */
 const pingEveryMs = 2_000;
 
