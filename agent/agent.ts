@@ -7,7 +7,7 @@ import { matchCode } from "../shared/kit/keys.ts";
 import type { Logger } from "../shared/kit/log.ts";
 import { systemRandom } from "../shared/kit/random.ts";
 import { Scope } from "../shared/kit/scope.ts";
-import { dialDelayMs } from "../shared/rules/backoff.ts";
+import { dialDelayMs, hintMsMax } from "../shared/rules/backoff.ts";
 import type { Courier } from "../shared/outbox/courier.ts";
 import type { AgentHandshakeResult } from "../shared/link/handshake.ts";
 import { ByeFault, type FrameSocket } from "../shared/link/frame-socket.ts";
@@ -39,8 +39,7 @@ import { Reporter } from "./status/reporter.ts";
 const waitingMs = 60_000;
 /** A link that ended sooner than this (ms) counts as a failed dial: a relay that takes links and drops them must not be dialled without a pause. */
 const shortLinkMs = 5_000;
-/** No hint keeps a site away for longer than this (ms). */
-const hintMsMax = 600_000;
+/** A newer link of this site is there: a second agent would take turns with us for ever, so we come back no sooner (ms). */
 const replacedPauseMs = 30_000;
 
 /** The cluster of these settings, for whoever looks at it without an agent (the doctor). */
@@ -260,7 +259,7 @@ export class Agent {
     this.#courier = null;
     if (this.#clock.monoMs() - sinceMs >= shortLinkMs || this.#scope.hasEnded) return end;
     await this.#reporter.event("link-down", `${end.fault.message}: ${end.fault.why}`);
-    throw end.saidBy === "peer" && end.code !== null ? new ByeFault(end.fault, end.code, Math.min(end.retryAfterMs, hintMsMax)) : end.fault;
+    throw end.saidBy === "peer" && end.code !== null ? new ByeFault(end.fault, end.code, end.retryAfterMs) : end.fault;
   }
 
   #enter(state: AgentStatus["state"], why: string): void {

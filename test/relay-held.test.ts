@@ -10,19 +10,18 @@ import { ManualClock } from "../shared/kit/manual-clock.ts";
 import { FixedPacer } from "../shared/mux/pacer-type.ts";
 import { Mux } from "../shared/mux/mux.ts";
 import { encodeFrame } from "../shared/wire/frame.ts";
+import { FakeSocket } from "./kit/fake-socket.ts";
 import { RelayBench } from "./kit/relay-store.ts";
 
 let relay: RelayBench;
 let clock: ManualClock;
 let agent: Mux;
 /** What the relay's link puts into its socket is read by the agent's mux; what the agent says is handed to the link. */
-let say: (message: Uint8Array) => void;
-let isClosed: boolean;
+let socket: FakeSocket;
 
 beforeEach(async () => {
   relay = await RelayBench.open();
   clock = new ManualClock(relay.nowMs);
-  isClosed = false;
 });
 afterEach(() => relay.close());
 
@@ -30,30 +29,7 @@ afterEach(() => relay.close());
 function serve(fence: number, inDoubt: readonly string[]): void {
   const credit = { letters: 128, octets: 8_388_608 };
   agent = new Mux({ role: "agent", allocate: (octets) => new Uint8Array(octets), peerStartCredit: 65_536, ownStartCredit: 65_536, peerLetterCredit: credit, ownLetterCredit: credit, random: () => 0.5, wallMs: () => 0, pacer: new FixedPacer(1_048_576) }, 0);
-  let resolveEnd: (end: { closeCode: number; error: null }) => void = () => {};
-  const end = (): void => {
-    isClosed = true;
-    resolveEnd({ closeCode: 1_000, error: null });
-  };
-  let onRead = (): void => {};
-  const socket = {
-    ended: new Promise((resolve) => (resolveEnd = resolve)),
-    bufferedOctets: 0,
-    octetsRead: 0,
-    octetsWritten: 0,
-    onDrain: () => {},
-    onRead: (tell: () => void) => (onRead = tell),
-    attach: (take: (message: Uint8Array) => void) =>
-      (say = (message) => {
-        socket.octetsRead += message.length;
-        onRead();
-        take(Buffer.from(message));
-      }),
-    allocate: (octets: number) => new Uint8Array(octets),
-    sendMessage: (message: Uint8Array) => agent.receive(Uint8Array.from(message), clock.monoMs()),
-    close: end,
-    terminate: end,
-  };
+  socket = new FakeSocket((message) => agent.receive(message, clock.monoMs()));
   const deliver = { store: relay.store as unknown as RelayStore, clock, log: silentLog, commandKey: makeSigningKeys() };
   const options: ServeOptions = {
     store: deliver.store,
@@ -64,7 +40,7 @@ function serve(fence: number, inDoubt: readonly string[]): void {
   };
   const hello = { agentEpoch: "e-1", relayEpoch: 1, trustVersion: 1, startCredit: 65_536, letterCredit: credit, inDoubt: [], version: "1", freeOctets: 1, outbox: 0 };
   const site = { id: relay.site, name: "anvil", signKey: "key" };
-  serveLink(options, socket as never, { fence, dial: 1, hello } as never, { site, welcome: { inDoubt } } as never);
+  serveLink(options, socket.port, { fence, dial: 1, hello } as never, { site, welcome: { inDoubt } } as never);
 }
 
 async function letters(): Promise<number> {
@@ -83,7 +59,7 @@ test("no letter leaves before HELD, also when nothing is in doubt", async () => 
   await relay.submit("a");
   serve(fence, inDoubt);
   expect(await letters()).toBe(0);
-  say(held({ held: [] }));
+  socket.say(held({ held: [] }));
   expect(await letters()).toBe(1);
 });
 
@@ -94,7 +70,7 @@ test("what the agent holds does not leave again, what it does not hold does", as
   const { fence, inDoubt } = await relay.link();
   expect(inDoubt).toEqual(["a", "b"]);
   serve(fence, inDoubt);
-  say(held({ held: ["a"] }));
+  socket.say(held({ held: ["a"] }));
   expect(await letters()).toBe(1);
   expect([await relay.state("a"), await relay.state("b")]).toEqual(["stored", "offered"]);
 });
@@ -102,9 +78,9 @@ test("what the agent holds does not leave again, what it does not hold does", as
 test.each([["a bare list", ["a"]], ["no list", { held: 1 }]])("HELD that is %s ends the link with its reason", async (_what, payload) => {
   const { fence, inDoubt } = await relay.link();
   serve(fence, inDoubt);
-  say(held(payload));
+  socket.say(held(payload));
   await letters();
-  expect([isClosed, bye?.bye?.code]).toEqual([true, "protocol"]);
+  expect([socket.isClosed, bye?.bye?.code]).toEqual([true, "protocol"]);
 });
 
 test("an agent that never says what it holds is sent away after a minute", async () => {
@@ -112,20 +88,20 @@ test("an agent that never says what it holds is sent away after a minute", async
   await relay.submit("a");
   serve(fence, inDoubt);
   clock.advance(30_000);
-  say(encodeFrame("PONG", 0, Uint8Array.of(0, 0))); // it is alive otherwise
+  socket.say(encodeFrame("PONG", 0, Uint8Array.of(0, 0))); // it is alive otherwise
   clock.advance(29_000);
-  expect([await letters(), isClosed]).toEqual([0, false]);
+  expect([await letters(), socket.isClosed]).toEqual([0, false]);
   clock.advance(1_000);
   await letters();
-  expect([isClosed, bye?.bye?.code, await relay.state("a")]).toEqual([true, "protocol", "queued"]);
+  expect([socket.isClosed, bye?.bye?.code, await relay.state("a")]).toEqual([true, "protocol", "queued"]);
 });
 
 test("HELD twice ends the link", async () => {
   const { fence, inDoubt } = await relay.link();
   serve(fence, inDoubt);
-  say(held({ held: [] }));
+  socket.say(held({ held: [] }));
   await letters();
-  say(held({ held: [] }));
+  socket.say(held({ held: [] }));
   await letters();
-  expect([isClosed, bye?.bye?.code]).toEqual([true, "protocol"]);
+  expect([socket.isClosed, bye?.bye?.code]).toEqual([true, "protocol"]);
 });

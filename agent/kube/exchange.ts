@@ -2,7 +2,7 @@
 // answer that breaks off never looks complete at the relay. One retry on a fresh socket when a kept one was already dead, one after a refused token: both
 // only for requests without a body that change nothing.
 import { Fault } from "../../shared/kit/errors.ts";
-import { keepable } from "../../shared/link/keepable.ts";
+import { keepable } from "../../shared/wire/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
 import { forwardedResponseHeaders } from "../../shared/rules/headers.ts";
 import type { RequestHead, ResponseHead } from "../../shared/wire/message.ts";

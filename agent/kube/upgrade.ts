@@ -5,7 +5,7 @@ import { request as httpRequest, type IncomingMessage, type ClientRequest } from
 import type { Socket } from "node:net";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
 import { forwardedResponseHeaders } from "../../shared/rules/headers.ts";
-import { keepable } from "../../shared/link/keepable.ts";
+import { keepable } from "../../shared/wire/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
 import type { RequestHead } from "../../shared/wire/message.ts";
 import { headBytesMax } from "../../shared/wire/limits.ts";

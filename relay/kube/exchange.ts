@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants as h2, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { Fault } from "../../shared/kit/errors.ts";
 import { forwardedResponseHeaders } from "../../shared/rules/headers.ts";
-import { keepable } from "../../shared/link/keepable.ts";
+import { keepable } from "../../shared/wire/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
 import type { CodeName } from "../../shared/wire/codes.ts";
 import type { ResponseHead } from "../../shared/wire/message.ts";

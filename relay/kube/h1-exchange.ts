@@ -3,7 +3,7 @@
 // looks complete. Made by gateway.ts; the library's requests (h2, and h1 when asked for) have exchange.ts.
 import { STATUS_CODES } from "node:http";
 import type { Fault } from "../../shared/kit/errors.ts";
-import { keepable } from "../../shared/link/keepable.ts";
+import { keepable } from "../../shared/wire/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
 import { forwardedResponseHeaders } from "../../shared/rules/headers.ts";
 import { responseFraming } from "../../shared/wire/http-body.ts";

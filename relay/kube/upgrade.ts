@@ -6,7 +6,7 @@ import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
 import { findHeader, forwardedResponseHeaders } from "../../shared/rules/headers.ts";
-import { keepable } from "../../shared/link/keepable.ts";
+import { keepable } from "../../shared/wire/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
 import type { ResponseHead } from "../../shared/wire/message.ts";
 import { factsOf, readRequest, type GatewayPorts } from "./gateway.ts";

@@ -6,6 +6,8 @@ import { socketStuckBytes, socketStuckMs } from "../wire/limits.ts";
 
 /** Streams get this long (ms) to end by themselves after BYE, unless the caller says otherwise. */
 export const drainMsDefault = 10_000;
+/** Whoever says BYE ends the link when its own time is over; the other end waits for that no longer than this (ms). */
+export const heardDrainMsMax = 3_600_000;
 /** While the last octets leave, the socket is looked at this often (ms). */
 export const drainLookMs = 10;
 

@@ -11,7 +11,7 @@ import { faultCodeOf, type CodeName } from "../wire/codes.ts";
 import type { Bye, RequestHead } from "../wire/message.ts";
 import { socketStuckBytes, socketStuckMs } from "../wire/limits.ts";
 import { processBudget } from "./budget.ts";
-import { drainLookMs, drainMsDefault, StuckWatch, type Farewell } from "./drain.ts";
+import { drainLookMs, drainMsDefault, heardDrainMsMax, StuckWatch, type Farewell } from "./drain.ts";
 import { endWhy } from "./frame-socket.ts";
 import { Hearing } from "./hearing.ts";
 import type { LinkStream, StreamSink } from "./link-stream.ts";
@@ -182,9 +182,9 @@ export class Link {
     else this.#arm();
   };
 
-  /** BYE was said, no stream is open, and what came of letters has its receipt. */
+  /** BYE was said, no stream is open, and the letters of both ends have their receipts. */
   get #isDrained(): boolean {
-    return this.#bye !== null && this.#streams.size === 0 && this.mux.lettersIn.unsettled === 0;
+    return this.#bye !== null && this.#streams.size === 0 && this.mux.lettersIn.unsettled === 0 && this.mux.lettersOut.underWay === 0;
   }
 
   #drainEffects(): void {
@@ -233,7 +233,7 @@ export class Link {
   #hearBye(bye: Bye): void {
     if (this.#bye !== null) return;
     const fault = faultFromReason(faultCodeOf(bye.code), "the other end closed the link", bye.reason);
-    this.#bye = { code: bye.code, saidBy: "peer", retryAfterMs: bye.retryAfterMs, fault, beforeMs: this.#settings.clock.monoMs() + drainMsDefault };
+    this.#bye = { code: bye.code, saidBy: "peer", retryAfterMs: bye.retryAfterMs, fault, beforeMs: this.#settings.clock.monoMs() + heardDrainMsMax };
     this.poke();
   }
 
@@ -280,6 +280,7 @@ export class Link {
     if (isSilent) this.#settings.socket.terminate();
     else this.#settings.socket.close();
     const end: LinkEnd = { fault, code: bye?.code ?? null, saidBy: bye?.saidBy ?? "nobody", retryAfterMs: bye?.retryAfterMs ?? 0 };
+    this.mux.end();
     this.letters?.onLinkEnd();
     this.#resolveEnd(end);
     this.#streams.endAll(fault);

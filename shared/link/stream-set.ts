@@ -13,6 +13,9 @@ import { faultFromReason, reasonOf } from "./reason.ts";
 /** Streams told of the link's end in one turn: thousands of them must not hold the loop of a relay that serves other sites. */
 const endsPerTurn = 64;
 
+/** Why our own mux ends streams, other than for what the peer did. */
+const OWN_REASONS: Partial<Record<CodeName, string>> = { draining: "the link is closing", stalled: "the answer was read too slowly" };
+
 /** `head.flags.ends`: no body follows. */
 export type StreamHandler = (stream: LinkStream, head: RequestHead) => void;
 type StreamEffect = Extract<Effect, { kind: "head" | "data" | "end" | "stop" | "writable" }>;
@@ -63,9 +66,9 @@ export class StreamSet {
     this.#streams.get(id)?.close();
   }
 
-  /** The peer reset the stream, or broke a rule of it (`local`). */
+  /** The peer reset the stream, or our own mux did (`local`). */
   reset(effect: Extract<Effect, { kind: "reset" }>): void {
-    const what = effect.local ? "the other end broke a rule of the stream" : "the other end gave up the stream";
+    const what = effect.local ? (OWN_REASONS[effect.code] ?? "the other end broke a rule of the stream") : "the other end gave up the stream";
     this.#fail(effect.id, faultFromReason(faultCodeOf(effect.code), what, effect.reason), effect.code);
   }
 

@@ -5,7 +5,8 @@ import { malformed } from "../wire/bytes.ts";
 import { codeName, type CodeName } from "../wire/codes.ts";
 import { FrameCursor } from "../wire/decoder.ts";
 import { FRAME_TYPES } from "../wire/frame.ts";
-import { headBytesMax, streamsPerLinkMax } from "../wire/limits.ts";
+import { copyOf } from "../wire/keepable.ts";
+import { headBytesMax, headPartsMax, streamsPerLinkMax } from "../wire/limits.ts";
 import { PairsMemo, parseBye, parseHead, parseLetter, parseLive, parseNumbers, parseOpen, parseReceipt, parseReset } from "../wire/message.ts";
 import type { Mux } from "./mux.ts";
 import type { MuxStream } from "./stream.ts";
@@ -14,7 +15,6 @@ import type { MuxStream } from "./stream.ts";
 const resetsWaitingMax = 2 * streamsPerLinkMax;
 
 export class Inbound {
-  lateFrames = 0;
   readonly #mux: Mux;
   readonly #pairs = new PairsMemo();
 
@@ -151,7 +151,6 @@ export class Inbound {
     if (cursor.type === FRAME_TYPES.BODY) mux.control.decodedOctets += cursor.end - cursor.start;
     if (cursor.stream <= mux.greatestId) {
       if (cursor.type === FRAME_TYPES.OPEN && mux.role === "agent" && !cursor.hasMore && !this.#wasRefused) throw misplaced(`stream ${cursor.stream} was opened before`);
-      this.lateFrames += 1;
       return;
     }
     if (cursor.type !== FRAME_TYPES.OPEN || mux.role !== "agent") {
@@ -184,8 +183,7 @@ export class Inbound {
       if (head.flags.ends) stream.move("receiveFin");
       mux.effect({ kind: "open", id: stream.id, head });
     } catch (error) {
-      const fault = asFault(error);
-      mux.reset(stream.id, "head", fault.why); // nobody knows of this stream yet, so there is nobody to tell
+      this.#refuseHead(stream, asFault(error).why);
     }
   }
 
@@ -199,7 +197,7 @@ export class Inbound {
     try {
       mux.effect({ kind: "head", id: stream.id, head: parseHead(record) });
     } catch (error) {
-      this.#refuse(stream, asFault(error).why);
+      this.#refuseHead(stream, asFault(error).why);
     }
   }
 
@@ -208,16 +206,22 @@ export class Inbound {
     const payload = cursor.payload();
     const parts = stream.headParts!;
     stream.headOctets += payload.length;
-    if (stream.headOctets > headBytesMax) {
-      if (this.#mux.role === "agent") this.#mux.reset(stream.id, "head", "the head is over its limit");
-      else this.#refuse(stream, `the head is over ${headBytesMax} octets`);
+    if (stream.headOctets > headBytesMax || parts.length >= headPartsMax) {
+      this.#refuseHead(stream, `the head is over ${headBytesMax} octets, or in more than ${headPartsMax} parts`);
       return null;
     }
     if (cursor.hasMore && payload.length === 0) throw malformed("a part of a head is empty");
-    if (cursor.hasMore || parts.length > 0) parts.push(payload.slice());
+    if (cursor.hasMore || parts.length > 0) parts.push(copyOf(payload));
     if (cursor.hasMore) return null;
     stream.headParts = null;
     return parts.length === 0 ? payload : join(parts, stream.headOctets);
+  }
+
+  /** At the agent nobody knows of the stream yet, so there is nobody to tell. */
+  #refuseHead(stream: MuxStream, why: string): void {
+    if (this.#mux.role === "relay") return this.#refuse(stream, why);
+    this.#wasRefused = true;
+    this.#mux.reset(stream.id, "head", why);
   }
 
   /** Ends one stream because its peer broke a rule of it, and tells both. */

@@ -127,9 +127,11 @@ export class LettersOut {
     return settled;
   }
 
-  /** After BYE nothing more leaves. */
+  /** After BYE nothing more leaves: what has left in part gets no receipt either. */
   drop(): void {
-    for (const lane of Object.values(this.lanes)) lane.waiting.length = 0;
+    for (const lane of Object.values(this.lanes)) {
+      for (const letter of lane.waiting.splice(0)) this.#underWay.delete(letter.number);
+    }
   }
 }
 

@@ -98,8 +98,7 @@ export class Mux {
   /** False: enough is queued, go on at "writable". The chunk is the mux's until it has left. */
   write(id: StreamId, chunk: Uint8Array): boolean {
     const stream = this.streams.get(id);
-    if (stream === undefined) return true;
-    if (stream.isStopped) return true;
+    if (stream === undefined || stream.isStopped) return true;
     invariant(!stream.wantsFin && stream.state !== "localDone", "nothing is written behind the end");
     invariant(stream.queuedOctets === 0 || stream.queuedOctets + chunk.length <= streamQueueBytesMax, "a writer stops when it is told to");
     stream.push(chunk, this.nowMs);
@@ -214,8 +213,7 @@ export class Mux {
   }
 
   #sayLive(nowMs: number): void {
-    const openIds = [...this.streams.keys()].filter((id) => id <= this.greatestId);
-    if (this.greatestId > 0) this.control.live = { greatestId: this.greatestId, openIds };
+    if (this.greatestId > 0) this.control.live = { greatestId: this.greatestId, openIds: [...this.streams.keys()].filter((id) => id <= this.greatestId) };
     this.#live.said(this.streams.size, nowMs);
     this.ping(nowMs); // the round trip of the windows may have changed
   }
@@ -228,8 +226,7 @@ export class Mux {
   bye(code: CodeName, options: { retryAfterMs?: number; reason?: string; otherRelay?: string } = {}): void {
     if (this.hasSaidBye) return;
     this.hasSaidBye = true;
-    const greatestId = this.role === "agent" ? this.greatestId : 0;
-    this.control.bye = { code, greatestId, retryAfterMs: options.retryAfterMs ?? 0, reason: options.reason ?? "", otherRelay: options.otherRelay ?? "" };
+    this.control.bye = { code, greatestId: this.role === "agent" ? this.greatestId : 0, retryAfterMs: options.retryAfterMs ?? 0, reason: options.reason ?? "", otherRelay: options.otherRelay ?? "" };
     this.dropUnsent();
   }
 
@@ -249,10 +246,22 @@ export class Mux {
     this.effect({ kind: "reset", id: stream.id, code, reason, local });
   }
 
+  /** The link is over: what its streams held of the process' memory is the other links' again. Their owners are told by the link. */
+  end(): void {
+    this.hasFailed = true;
+    for (const stream of this.streams.values()) stream.drop();
+    this.streams.clear();
+  }
+
   fail(fault: Fault, code: CodeName): void {
     if (this.hasFailed) return;
     this.hasFailed = true;
     this.effect({ kind: "fail", fault, code });
+  }
+
+  closeStream(stream: MuxStream): void {
+    this.removeStream(stream);
+    this.effect({ kind: "closed", id: stream.id });
   }
 
   effect(effect: Effect): void {
@@ -261,10 +270,7 @@ export class Mux {
 
   /** Drains what happened, oldest first. */
   effects(): Effect[] {
-    if (this.#effects.length === 0) return NO_EFFECTS;
-    const drained = this.#effects;
-    this.#effects = [];
-    return drained;
+    return this.#effects.length === 0 ? NO_EFFECTS : this.#effects.splice(0);
   }
 
   /** The next message to send, or null when nothing may leave now. */
@@ -273,11 +279,6 @@ export class Mux {
     const message = this.#outbound.nextMessage(nowMs, socketBufferedOctets, nowMs >= this.#ackDueMs);
     if (this.control.unackedOctets === 0) this.#ackDueMs = Infinity;
     return message;
-  }
-
-  closeStream(stream: MuxStream): void {
-    this.removeStream(stream);
-    this.effect({ kind: "closed", id: stream.id });
   }
 
   /** Puts a stream in line when it has something that may leave. */

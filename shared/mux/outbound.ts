@@ -14,8 +14,6 @@ const frameWorthBytes = 256;
 const letterHeadsBytesMax = 33;
 
 export class Outbound {
-  /** Octets of all messages so far. */
-  octets = 0;
   readonly #mux: Mux;
   readonly #builder: MessageBuilder;
   /** Relay: streams whose OPEN record has not left whole, in the order of their ids. */
@@ -53,9 +51,7 @@ export class Outbound {
     if (!mux.hasFailed) this.#fill(nowMs, socketBufferedOctets);
     if (!builder.isEmpty || isAckDue || control.unackedOctets >= ackAfterBytes) control.emitAck(builder.add);
     if (builder.isEmpty) return null;
-    const message = builder.build(mux.settings.allocate);
-    this.octets += message.length;
-    return message;
+    return builder.build(mux.settings.allocate);
   }
 
   #fill(nowMs: number, socketBufferedOctets: number): void {
@@ -84,7 +80,7 @@ export class Outbound {
 
   #fillOpens(): void {
     const mux = this.#mux;
-    while (this.#opens.length > 0 && !mux.hasSaidBye) {
+    while (this.#opens.length > 0 && !mux.hasSaidBye && this.#builder.room > 0) {
       const stream = this.#opens[0]!;
       mux.greatestId = stream.id;
       if (!this.#fillRecord(stream, FRAME_TYPES.OPEN)) return;
@@ -97,7 +93,9 @@ export class Outbound {
   #fillBare(): void {
     if (this.#bare.length === 0) return;
     const mux = this.#mux;
-    for (const stream of this.#bare.splice(0)) {
+    let taken = 0;
+    for (; taken < this.#bare.length && this.#builder.room > 0; taken += 1) {
+      const stream = this.#bare[taken]!;
       stream.isBare = false;
       if (!mux.streams.has(stream.id)) continue;
       if (stream.record === null || this.#fillRecord(stream, FRAME_TYPES.HEAD)) {
@@ -105,6 +103,7 @@ export class Outbound {
       }
       mux.wake(stream);
     }
+    this.#bare.splice(0, taken);
   }
 
   /** A stream whose head or end may leave now. */
@@ -112,10 +111,6 @@ export class Outbound {
     if (stream.isBare) return;
     stream.isBare = true;
     this.#bare.push(stream);
-  }
-
-  get hasBare(): boolean {
-    return this.#bare.length > 0;
   }
 
   /** Sends an OPEN or HEAD record, in parts when it is long; true when it is out. */

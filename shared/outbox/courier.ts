@@ -7,6 +7,7 @@ import { pause, type Clock, type CancelTimer } from "../kit/clock.ts";
 import type { Logger } from "../kit/log.ts";
 import { invariant } from "../kit/assert.ts";
 import type { LaneName } from "../rules/lanes.ts";
+import { keepable } from "../wire/keepable.ts";
 import { letterCreditLetters } from "../wire/limits.ts";
 import { parseLetterOctets, type Letter } from "./letter.ts";
 import type { LeaseRoom } from "./outbox.ts";
@@ -44,10 +45,12 @@ const receiptMs = 30_000;
 /** A store that failed is tried again after this (ms), doubling to the most. */
 const retryMs = { first: 1_000, most: 30_000 };
 
-interface Partial {
-  readonly chunks: Uint8Array[];
+/** A letter of which more is to come. Its memory grows as its octets arrive: what is announced costs nothing, and no chunk keeps the message it came in. */
+interface Arriving {
+  memory: Buffer;
   octets: number;
 }
+const arrivingBytesMin = 16_384;
 
 interface Offered {
   readonly octets: number;
@@ -64,7 +67,7 @@ export class Courier {
   readonly #offered = new Map<string, Offered>();
   /** Receipts that are being stored; their letters are outstanding until they are. */
   #settling = 0;
-  readonly #partial = new Map<number, Partial>();
+  readonly #arriving = new Map<number, Arriving>();
   readonly #end = new AbortController();
   #granted: { letters: number; octets: number };
   #isLeasing = false;
@@ -174,13 +177,20 @@ export class Courier {
   }
 
   onLetterChunk(number: number, offset: number, total: number, chunk: Uint8Array): void {
-    const partial = this.#partial.get(number) ?? { chunks: [], octets: 0 };
-    invariant(partial.octets === offset, "chunks of a letter come in order");
-    partial.chunks.push(chunk);
-    partial.octets += chunk.length;
-    if (partial.octets < total) return void this.#partial.set(number, partial);
-    this.#partial.delete(number);
-    void this.#take(number, partial.chunks.length === 1 ? chunk : Buffer.concat(partial.chunks));
+    if (chunk.length === total) return void this.#take(number, keepable(chunk));
+    const arriving = this.#arriving.get(number) ?? { memory: Buffer.alloc(0), octets: 0 };
+    invariant(arriving.octets === offset, "chunks of a letter come in order");
+    const octets = offset + chunk.length;
+    if (octets > arriving.memory.length) {
+      const memory = Buffer.allocUnsafeSlow(Math.min(total, Math.max(arrivingBytesMin, 2 * octets)));
+      memory.set(arriving.memory.subarray(0, offset));
+      arriving.memory = memory;
+    }
+    arriving.memory.set(chunk, offset);
+    arriving.octets = octets;
+    if (octets < total) return void this.#arriving.set(number, arriving);
+    this.#arriving.delete(number);
+    void this.#take(number, arriving.memory);
   }
 
   async #take(number: number, octets: Uint8Array): Promise<void> {
@@ -226,7 +236,7 @@ export class Courier {
     this.#end.abort(new Error("the link ended"));
     this.#cancelWatch();
     this.#cancelRetry();
-    this.#partial.clear();
+    this.#arriving.clear();
     this.#offered.clear();
   }
 }

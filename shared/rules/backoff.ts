@@ -23,8 +23,11 @@ export function dialDelayMs(outage: Outage, random: () => number): number {
   return random() * Math.min(ceilingMs, firstMs * 2 ** Math.min(outage.attempts, 16));
 }
 
+/** A hint counts no further than this: a middlebox that asks for a day must not keep a site away when its relay has long been back. */
+export const hintMsMax = 600_000;
+
 /** A relay answered and refused: its hint counts, spread by a fifth; without one the wait doubles up to five minutes. */
 export function refusedDelayMs(hintMs: number, refusals: number, random: () => number): number {
-  if (hintMs > 0) return hintMs * (1 + random() / 5);
+  if (hintMs > 0) return Math.min(hintMs, hintMsMax) * (1 + random() / 5);
   return random() * Math.min(refusedCeilingMs, 1_000 * 2 ** Math.min(refusals, 16));
 }

@@ -13,6 +13,8 @@ export const tlsRecordBytes = 16_384;
 export const messageBytesTarget = { relay: tlsRecordBytes - 4, agent: tlsRecordBytes - 8 } as const;
 /** Octets of an OPEN or HEAD record with its continuations; a 20 KB exec command line and large cookies fit fifty times. */
 export const headBytesMax = 1_048_576;
+/** Frames of one OPEN or HEAD record: a sender that fills its frames needs 17. Each is an object of the receiver. */
+export const headPartsMax = 64;
 /** Header pairs in one head; Node's own default is 2,000. */
 export const headPairsMax = 2_000;
 /** Octets of a reason in BYE and RESET. */

@@ -2,6 +2,7 @@
 // decoding is strict and throws Faults of the wire. Pure. PROTOCOL.md sections 1, 4 and 5.
 import { Fault } from "../kit/errors.ts";
 import { ByteReader, ByteWriter, malformed } from "./bytes.ts";
+import { copyOf } from "./keepable.ts";
 import { codeName, codeNumber, type CodeName } from "./codes.ts";
 import { headPairsMax, reasonBytesMax, streamsPerLinkMax } from "./limits.ts";
 import { findName, nameIndex } from "./names.ts";
@@ -92,7 +93,7 @@ export class PairsMemo {
     }
     const headers = readPairs(reader);
     if (end - start > memoBytesMax) return headers;
-    this.#entries[this.#oldest] = { octets: bytes.slice(start, end), headers };
+    this.#entries[this.#oldest] = { octets: copyOf(bytes.subarray(start, end)), headers };
     this.#oldest = (this.#oldest + 1) % memoEntriesMax;
     return headers;
   }

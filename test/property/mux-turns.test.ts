@@ -5,8 +5,9 @@ import type { Effect } from "../../shared/mux/effects.ts";
 import { Mux } from "../../shared/mux/mux.ts";
 import type { MuxRole } from "../../shared/mux/settings.ts";
 import { decodeFrames } from "../../shared/wire/decoder.ts";
+import { encodeFrame, MORE } from "../../shared/wire/frame.ts";
 import { liveEveryMs } from "../../shared/wire/limits.ts";
-import type { RequestHead } from "../../shared/wire/message.ts";
+import { encodeHead, encodeOpen, type RequestHead } from "../../shared/wire/message.ts";
 
 const credit = { letters: 8, octets: 1_048_576 };
 
@@ -115,4 +116,39 @@ test("a stream that only the agent still has is found, also when the relay has n
   }
   expect(told).toEqual(["reset"]);
   expect(agent.streams.size).toBe(0);
+});
+
+/** The frames of a record, as a peer may cut it; each in a message of its own, as Node hands them over: Buffers whose slices are views. */
+function parts(type: "OPEN" | "HEAD", id: number, record: Uint8Array, octets: number): Buffer[] {
+  const messages: Buffer[] = [];
+  for (let at = 0; at < record.length; at += octets) {
+    const message = Buffer.from(encodeFrame(type, id, record.subarray(at, at + octets)));
+    if (at + octets < record.length) message[0]! |= MORE;
+    messages.push(message);
+  }
+  return messages;
+}
+
+test("a head that comes in parts keeps none of the messages that they came in", () => {
+  const agent = muxOf("agent");
+  for (const message of parts("OPEN", 1, encodeOpen(headOf(true)), 20)) {
+    agent.receive(message, 0);
+    message.fill(0xff); // a copy was made, or the record is now wrong
+  }
+  expect(agent.effects()).toMatchObject([{ kind: "open", id: 1, head: { target: headOf(true).target } }]);
+});
+
+test("a head in too many parts is refused alone: what follows of it is late, and the link goes on", () => {
+  const [relay, agent] = [muxOf("relay"), muxOf("agent")];
+  const record = encodeOpen({ ...headOf(true), target: `/${"x".repeat(100)}` });
+  for (const message of parts("OPEN", 1, record, 1)) agent.receive(message, 0);
+  expect([kinds(agent.effects()), agent.hasFailed, agent.streams.size]).toEqual([[], false, 0]);
+  const id = relay.open(headOf(true), 0);
+  relay.reset(id, "cancelled"); // id 1 was the foreign one
+  expect(relay.open(headOf(true), 0)).toBe(2);
+  expect(kinds(pass(relay, agent))).toEqual(["open"]);
+  agent.respond(2, { status: 200, headers: [] });
+  for (const message of parts("HEAD", 2, encodeHead({ status: 200, headers: ["a", "b".repeat(100)] }), 1)) relay.receive(message, 0);
+  expect(relay.effects()).toMatchObject([{ kind: "reset", id: 2, code: "head", local: true }]);
+  expect([relay.hasFailed, relay.streams.size]).toEqual([false, 0]);
 });

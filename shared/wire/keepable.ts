@@ -4,7 +4,12 @@
 /** A chunk that is less than this part of the memory it lies in is worth its copy. */
 const worthwhilePart = 1 / 4;
 
+/** A copy also where the octets are a Node Buffer, whose own slice is a view. */
+export function copyOf(octets: Uint8Array): Uint8Array {
+  return Uint8Array.prototype.slice.call(octets);
+}
+
 /** The chunk itself, or a copy, for a reader that cannot take it now. */
 export function keepable(chunk: Uint8Array): Uint8Array {
-  return chunk.length < chunk.buffer.byteLength * worthwhilePart ? Uint8Array.prototype.slice.call(chunk) : chunk;
+  return chunk.length < chunk.buffer.byteLength * worthwhilePart ? copyOf(chunk) : chunk;
 }
