@@ -158,6 +158,7 @@ function byeCode(fault: Fault): CodeName {
     case "bug":
       return "bug";
     default:
+      if (fault.code === "VERSION_UNSUPPORTED" || fault.code.startsWith("FRAME_")) return "protocol";
       return fault.code === "LINK_LATE" ? "late" : "refused";
   }
 }

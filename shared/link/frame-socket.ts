@@ -9,13 +9,13 @@ import { encodeFrame, type FrameTypeName } from "../wire/frame.ts";
 import { decodeFrames } from "../wire/decoder.ts";
 import { faultCodeOf } from "../wire/codes.ts";
 import { handshakeBytesMax, handshakeClaimBytesMax, tlsRecordBytes } from "../wire/limits.ts";
+import { exporterBytes } from "./handshake-frames.ts";
 import type { HandshakePort } from "./handshake.ts";
 import { giveBack, takePiece } from "./message-pool.ts";
 import { faultFromReason } from "./reason.ts";
 import { writeWsHead, wsHeadBytes } from "./ws-head.ts";
 
 export const EXPORTER_LABEL = "EXPORTER-bowline-link-v1";
-const exporterBytes = 32;
 /** Octets that may wait between handshake and link. At the relay nobody has shown a key yet: one CLAIM. At the agent streams may follow WELCOME at once. */
 const backlogBytesMax = { relay: 131_072, agent: 4_194_304 } as const;
 /** After our close frame the peer has this long (ms) to answer before the socket is destroyed. */

@@ -1,14 +1,9 @@
 // What CLAIM and WELCOME carry beside their proofs: the agent's hello, a join request, the relay's welcome; strict readers and their JSON.
 // Lists are bounded by the letters that can be in doubt (one letter credit), so a claim always fits its frame.
+import type { LetterTotals } from "../mux/letters.ts";
 import { letterCreditLetters } from "../wire/limits.ts";
 import { member, refused } from "./handshake-frames.ts";
 import type { AgentHandshake } from "./handshake.ts";
-
-/** Absolute totals of one link: letters and letter octets that the peer may send. */
-export interface LetterCredit {
-  readonly letters: number;
-  readonly octets: number;
-}
 
 export interface AgentHello {
   /** Random, born with the agent's database: another value means that what it held is gone. */
@@ -17,7 +12,7 @@ export interface AgentHello {
   readonly relayEpoch: number;
   readonly trustVersion: number;
   readonly startCredit: number;
-  readonly letterCredit: LetterCredit;
+  readonly letterCredit: LetterTotals;
   /** Letters that left on an earlier link and have no receipt. */
   readonly inDoubt: readonly string[];
   readonly version: string;
@@ -41,7 +36,7 @@ export interface Welcome {
   readonly name: string;
   readonly relayEpoch: number;
   readonly startCredit: number;
-  readonly letterCredit: LetterCredit;
+  readonly letterCredit: LetterTotals;
   /** Trust documents from the version after the agent's, oldest first. */
   readonly trust: readonly Uint8Array[];
   /** There are more than fit: the agent walks these and dials again, with no letter before it has them all. */
@@ -72,7 +67,7 @@ export function agentHello(json: Record<string, unknown>): AgentHello {
   };
 }
 
-function letterCredit(json: Record<string, unknown>): LetterCredit {
+function letterCredit(json: Record<string, unknown>): LetterTotals {
   const credit = member.object(json, "letterCredit");
   return { letters: member.integer(credit, "letters"), octets: member.integer(credit, "octets") };
 }

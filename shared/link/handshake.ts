@@ -1,6 +1,6 @@
 // The four-frame handshake (PROTOCOL.md section 2), both ends: each proves its key over both nonces, the TLS exporter, the fence and every
 // earlier frame; the relay proves first, so nothing that names the site or the token leaves an agent before the relay is known.
-// Refuses whatever is not of the documented form with HANDSHAKE_REFUSED. Callers: agent/serve-link, relay/agents/accept.
+// Refuses whatever is not of the documented form with HANDSHAKE_REFUSED. Callers: agent/dial, relay/agents/accept.
 import { randomBytes } from "node:crypto";
 import { constantTimeEqual, signBytes, verifyBytes } from "../kit/keys.ts";
 import { Fault } from "../kit/errors.ts";

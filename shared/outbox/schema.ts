@@ -20,10 +20,8 @@ CREATE TABLE outbox (
   -- Refused or unsendable so often, and not tried again before.
   failures BIGINT NOT NULL,
   not_before_ms BIGINT NOT NULL,
-  -- SHA-256 of the body in hex, and of this writer's letters so far; octets of it that the receiver has already (resume).
-  sum TEXT,
-  chain TEXT,
-  partial_octets BIGINT
+  -- SHA-256 of the body in hex.
+  sum TEXT
 );
 CREATE INDEX outbox_waiting ON outbox (site, state, lane_rank, ord);
 CREATE UNIQUE INDEX outbox_replaced ON outbox (site, replace_key) WHERE replace_key IS NOT NULL AND state = 'waiting';

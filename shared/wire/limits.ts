@@ -1,4 +1,4 @@
-// Every number of the wire, with its unit and its reason. shared/PROTOCOL.md names the same ones. Pure.
+// The numbers of frames, messages, streams, letters and keepalive, with their units and reasons. shared/PROTOCOL.md names the same ones. Pure.
 
 /** Octets of one frame's payload: a bulk stream holds the link no longer than this, and a receiver need never store more at once. */
 export const frameBytesMax = 65_536;

@@ -48,7 +48,8 @@ const SENTENCES: readonly (readonly [sentence: RegExp, ...values: number[]])[] =
   [/the agent judges after \*\*([\d,]+) (s)\*\*/, limits.agentSilenceMsMax],
   [/hears nothing for \*\*([\d,]+) (s)\*\* pings and judges at \*\*([\d,]+) (s)\*\*/, limits.owedPingMs, limits.owedVerdictMs],
   [/latest after ([\d,]+) (KiB) or ([\d,]+) (ms)/, limits.ackAfterBytes, limits.ackAfterMs],
-  [/An OPEN or HEAD record, with its continuations, is at most \*\*([\d,]+) (MiB)\*\*/, limits.headBytesMax],
+  [/An OPEN or HEAD record, with its continuations, is at most \*\*([\d,]+) (MiB)\*\* in at most \*\*([\d,]+)()\*\* frames, and has at most \*\*([\d,]+)()\*\* pairs/, limits.headBytesMax, limits.headPartsMax, limits.headPairsMax],
+  [/at most \*\*([\d,]+)()\*\* \(more is FRAME_MALFORMED\)/, limits.letterBytesMax],
   [/starts with `startCredit` octets \(([\d,]+) (KiB)\)/, limits.creditStartBytes],
   [/nothing left for ([\d,]+) (s) while more than ([\d,]+) (MiB) waited/, limits.socketStuckMs, limits.socketStuckBytes],
 ];
