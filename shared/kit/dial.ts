@@ -89,8 +89,11 @@ function down(options: DialOptions, why: string, cause: unknown): Fault {
   return new Fault(options.faults.down, { what: `${options.host}:${options.port} cannot be reached`, why: `${why}, ${route}`, hint: "check the address, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)", cause });
 }
 
+/** The kernel probes a socket that is quiet for so long (ms): longer than a link's own ping, which would else find its work done twice. */
+const probeMs = 60_000;
+
 function tcp(host: string, port: number, signal: AbortSignal): Promise<Socket> {
-  return settled<Socket>(connectTcp({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: 30_000, autoSelectFamily: true }), "connect", signal);
+  return settled<Socket>(connectTcp({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: probeMs, autoSelectFamily: true }), "connect", signal);
 }
 
 /** Resolves when `event` comes; destroys the socket on error and abort, and leaves no listener behind. */

@@ -45,8 +45,9 @@ export class Inbound {
         mux.control.pong = parseNumbers(payload, 1)[0]!;
         return;
       case FRAME_TYPES.PONG: {
-        const [sent, peerWallMs] = parseNumbers(payload, 2) as [number, number];
-        return mux.heardPong(mux.nowMs - sent / 1_000, peerWallMs);
+        const [mark, peerWallMs] = parseNumbers(payload, 2) as [number, number];
+        const ms = mux.keepalive.answered(mark, mux.nowMs);
+        return ms === null ? undefined : mux.heardPong(ms, peerWallMs);
       }
       case FRAME_TYPES.LETTER: {
         const letter = parseLetter(payload);

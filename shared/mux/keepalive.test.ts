@@ -149,3 +149,28 @@ test("waking only when it says so misses nothing: pings and verdicts come at the
     { numRuns: 60 },
   );
 });
+
+describe("a round trip", () => {
+  test("is that of the first ping that is under way, told once", () => {
+    const keepalive = new Keepalive(true, () => 0, 0);
+    const first = keepalive.mark(1_000);
+    expect(keepalive.mark(2_000)).toBe(first); // a path with a queue of seconds
+    expect([keepalive.answered(first, 3_500), keepalive.answered(first, 4_500)]).toEqual([2_500, null]);
+    expect(keepalive.mark(5_000)).toBe(first + 1);
+  });
+
+  test("is of no PONG that answers nothing", () => {
+    const keepalive = new Keepalive(false, () => 0, 0);
+    expect([keepalive.answered(0, 10), keepalive.answered(1, 10)]).toEqual([null, null]);
+  });
+
+  test("is marked by one octet, however many went before", () => {
+    const keepalive = new Keepalive(true, () => 0, 0);
+    const marks = Array.from({ length: 200 }, (_, index) => {
+      const mark = keepalive.mark(index);
+      expect(keepalive.answered(mark, index + 1)).toBe(1);
+      return mark;
+    });
+    expect([Math.min(...marks), Math.max(...marks)]).toEqual([1, 63]);
+  });
+});

@@ -6,6 +6,8 @@ import { agentSilenceMsMax, owedPingMs, owedVerdictMs, pingAfterSilenceMsMax, pi
 const lateTickMs = 500;
 /** The turn that the socket then gets (ms). */
 const graceMs = 1_000;
+/** Pings are told apart by a number of one octet; the octets of an idle link are mostly theirs. */
+const marksMax = 63;
 
 export type KeepaliveAct = "ping" | "dead" | null;
 
@@ -18,6 +20,8 @@ export class Keepalive {
   #owedSinceMs = Infinity;
   #graceUntilMs = -Infinity;
   #octets = 0;
+  #lastMark = 0;
+  #markedMs = Infinity;
 
   constructor(isRelay: boolean, random: () => number, nowMs: number) {
     this.#isRelay = isRelay;
@@ -49,6 +53,22 @@ export class Keepalive {
   setOwed(isOwed: boolean, nowMs: number): void {
     if (!isOwed) this.#owedSinceMs = Infinity;
     else if (this.#owedSinceMs === Infinity) this.#owedSinceMs = nowMs;
+  }
+
+  /** A ping leaves: what its PONG will say. One that is not answered yet is said again, and the first answer counts. */
+  mark(nowMs: number): number {
+    if (this.#markedMs !== Infinity) return this.#lastMark;
+    this.#lastMark = (this.#lastMark % marksMax) + 1;
+    this.#markedMs = nowMs;
+    return this.#lastMark;
+  }
+
+  /** How long the ping took (ms), once; null for a PONG that answers nothing. */
+  answered(mark: number, nowMs: number): number | null {
+    if (mark !== this.#lastMark || this.#markedMs === Infinity) return null;
+    const ms = nowMs - this.#markedMs;
+    this.#markedMs = Infinity;
+    return Math.max(0, ms);
   }
 
   /** What is due now. "ping" is returned once per silence. */

@@ -203,11 +203,10 @@ export class Mux {
   }
 
   ping(nowMs: number): void {
-    this.control.ping = Math.max(0, Math.floor(nowMs * 1_000));
+    this.control.ping = this.keepalive.mark(nowMs);
   }
 
   heardPong(ms: number, peerWallMs: number): void {
-    if (ms < 0) return;
     this.#roundTripMs = ms;
     this.effect({ kind: "roundTrip", ms, peerWallMs });
   }
