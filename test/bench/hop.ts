@@ -1,5 +1,6 @@
 // hop: small requests per second and their latency at 1, 16 and 128 side by side, through the product and through two plain Node hops, taking turns in one run.
-// Identity is on: every request carries a token and is impersonated.
+// Identity is on: every request carries a token and is impersonated. Beside them the origin itself, without TLS: what load and origin alone leave of this machine's cores is
+// the ceiling of every ratio here.
 import { cpuSeconds } from "./cost.ts";
 import { Ground, paths, type Subject } from "./ground.ts";
 import type { BenchOptions } from "./main.ts";
@@ -27,7 +28,7 @@ export async function hop(options: BenchOptions): Promise<void> {
   const seconds = options.isQuick ? 1.5 : 3;
   try {
     await ground.start({ profile: options.profile });
-    const subjects = [await ground.control(), ground.product()];
+    const subjects = [await ground.control(), ground.product(), ground.direct()];
     for (const subject of subjects) await round(ground, subject, 16, 2); // warm
     const rows: (string | number)[][] = [];
     const median = new Map<number, { rps: number; p50: number; cpu: number }>();
@@ -37,8 +38,9 @@ export async function hop(options: BenchOptions): Promise<void> {
         const of = (key: keyof Round): string => spreadText(column(results, name, (one) => one[key]));
         rows.push([`${name} ${workers}`, of("rps"), of("p50"), of("p99"), of("cpuUs"), column(results, name, (one) => one.errors).reduce((sum, one) => sum + one, 0)]);
       }
-      const against = (key: keyof Round): number[] => ratios(column(results, "product", (one) => one[key]), column(results, "control", (one) => one[key]));
+      const against = (key: keyof Round, name = "product"): number[] => ratios(column(results, name, (one) => one[key]), column(results, "control", (one) => one[key]));
       rows.push([`x at ${workers}`, spreadText(against("rps")), spreadText(against("p50")), spreadText(against("p99")), spreadText(against("cpuUs")), ""]);
+      rows.push([`ceiling at ${workers}`, spreadText(against("rps", "direct")), spreadText(against("p50", "direct")), spreadText(against("p99", "direct")), "", ""]);
       median.set(workers, { rps: spread(against("rps")).median, p50: spread(against("p50")).median, cpu: spread(against("cpuUs")).median });
     }
     report.table(["", "requests/s", "p50 ms", "p99 ms", "CPU us", "errors"], rows);
