@@ -10,13 +10,13 @@ import type { Random } from "../shared/kit/random.ts";
 import { ByeFault, FrameSocket } from "../shared/link/frame-socket.ts";
 import { agentHandshake, type AgentHandshake, type AgentHandshakeResult, type HandshakePort } from "../shared/link/handshake.ts";
 import { dialDelayMs, refusedDelayMs } from "../shared/rules/backoff.ts";
+import { SUBPROTOCOL } from "../shared/wire/frame.ts";
 import { handshakeMs, messageBytesMax } from "../shared/wire/limits.ts";
 import type { RelayRecord } from "./folder.ts";
 import { pauseOrChange } from "./network.ts";
 
 const dialMs = 15_000;
 const PATH = "/link";
-const SUBPROTOCOL = "bowline.1";
 const tickets = new TicketStore();
 
 export interface DialOptions {

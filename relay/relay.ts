@@ -20,6 +20,7 @@ import { Authenticator, makeOperatorToken, tokenHash } from "./http/auth.ts";
 import { joinTokenRoutes, peopleRoutes } from "./http/operate.ts";
 import { commandRoutes, siteRoutes, type SiteOptions } from "./http/operate-sites.ts";
 import { routes } from "./http/routes.ts";
+import { problemOctets } from "./http/answers.ts";
 import { RelayServer } from "./http/server.ts";
 import { handleH1Request, handleKubeRequest, type GatewayPorts } from "./kube/gateway.ts";
 import { siteOpener } from "./kube/reach.ts";
@@ -132,6 +133,7 @@ class Relay {
       clock: this.#clock,
       log: this.#log,
       binding: this.#settings.binding,
+      refusal: problemOctets,
       onLinked: (socket, claim, admitted) => {
         const linked = serveLink(
           {

@@ -1,8 +1,9 @@
 // The relay's side of a request against real HTTP/1.1 and HTTP/2 clients, read by the library and by our own codec: what a stream delivers is what the client gets,
 // whatever falls into one turn.
+import { once } from "node:events";
 import { createServer, get, type IncomingMessage, type Server } from "node:http";
 import { connect, createServer as createHttp2, type Http2Server } from "node:http2";
-import { createServer as createTcp, type AddressInfo, type Server as TcpServer } from "node:net";
+import { connect as connectTcp, createServer as createTcp, type AddressInfo, type Server as TcpServer } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { afterEach, expect, test } from "vitest";
 import { Fault } from "../shared/kit/errors.ts";
@@ -83,6 +84,17 @@ function getH2(port: number): Promise<{ status: number; body: string; isComplete
 const chunks = ["a".repeat(2_048), "b".repeat(1_701), "c".repeat(19_611)];
 const whole = chunks.join("");
 
+test("own: a refusal of HEAD has no body, which would pass for the answer to the next request", async () => {
+  const port = await serve("own", (exchange) => exchange.onFail(new Fault("API_SERVER_DOWN", { what: "the API server is down" }), "upstream-down"));
+  const socket = connectTcp(port, "127.0.0.1");
+  let text = "";
+  socket.setEncoding("latin1").on("data", (chunk: string) => (text += chunk));
+  socket.write("HEAD /k8s/a/ HTTP/1.1\r\n\r\nHEAD /k8s/a/ HTTP/1.1\r\nconnection: close\r\n\r\n");
+  await once(socket, "end");
+  socket.destroy();
+  expect(text).toMatch(/^(?:HTTP\/1\.1 502 [^{}]*\r\n\r\n){2}$/);
+});
+
 for (const [kind, ask] of [["library", getH1], ["own", getH1], ["h2", getH2]] as const) {
   test(`${kind}: head, several chunks and the end in one turn arrive whole`, async () => {
     const port = await serve(kind, (exchange) => {
@@ -122,6 +134,15 @@ for (const [kind, ask] of [["library", getH1], ["own", getH1], ["h2", getH2]] as
       setTimeout(() => exchange.onFail(new Fault("LINK_LOST", { what: "cut" }), "unspecified"), 20);
     });
     expect(await ask(port)).toEqual({ status: 200, body: "{}\n", isComplete: true });
+  });
+
+  test(`${kind}: a watch that a bug of ours ends between two events is no clean end: the event that was next may be lost`, async () => {
+    const port = await serve(kind, (exchange) => {
+      exchange.onHead({ status: 200, headers: [] });
+      exchange.onOctets(Buffer.from("{}\n"));
+      exchange.onFail(new Fault("BUG", { what: "a sink threw" }), "bug");
+    });
+    await expect(ask(port).then(({ isComplete }) => isComplete, () => false)).resolves.toBe(false);
   });
 
   test(`${kind}: a stream that fails before its head is a Status with our words`, async () => {

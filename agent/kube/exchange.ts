@@ -8,7 +8,7 @@ import { forwardedResponseHeaders } from "../../shared/rules/headers.ts";
 import type { RequestHead, ResponseHead } from "../../shared/wire/message.ts";
 import type { KubeAccess } from "./access.ts";
 import { judgeRequest, type Impersonation } from "./policy.ts";
-import { refuseStream, resetCode, upstreamFault, upstreamHead } from "./proxy.ts";
+import { credentialsFault, refuseStream, refusesAgent, resetCode, upstreamFault, upstreamHead } from "./proxy.ts";
 import type { UpstreamPool, UpstreamSink, UpstreamSocket } from "./upstream.ts";
 
 export interface ExchangePorts {
@@ -38,6 +38,7 @@ class UpstreamExchange implements StreamSink, UpstreamSink {
   #hasHead = false;
   #mayRetryStale: boolean;
   #mayRetryToken: boolean;
+  #wereReadAnew = false;
   /** Octets of the body that are still to come; null for chunks. */
   #bodyLeft: number | null = null;
   /** What came before the socket was there: bounded by the stream's start credit. */
@@ -129,17 +130,24 @@ class UpstreamExchange implements StreamSink, UpstreamSink {
   onHead({ status, headers }: ResponseHead): void {
     if (status === 401 && this.#mayRetryToken) {
       this.#mayRetryToken = false;
-      this.#socket!.destroy();
-      this.#socket = null;
+      this.#wereReadAnew = true;
+      this.#dropSocket();
       void this.#ports.access.refresh().then(() => (this.#isOver ? undefined : this.dispatch(this.#ports.upstreams.takeIdle())));
       return;
     }
-    // kubectl would blame its own token for a refusal that is ours. What an application behind a proxy subresource refuses is its own to say.
-    if (status === 401 && !this.#head.target.includes("/proxy")) {
-      return this.#fail(new Fault("API_SERVER_AUTH", { what: "the cluster's API server refuses the agent's credentials", why: "it answered 401, also after they were read anew", hint: "at the site: bowline agent doctor" }));
+    if (refusesAgent(status, this.#head.target)) {
+      this.#dropSocket();
+      void credentialsFault(this.#ports.access, this.#wereReadAnew).then((fault) => this.#fail(fault));
+      return;
     }
     this.#hasHead = true;
     this.#stream.respond({ status, headers: forwardedResponseHeaders(headers) });
+  }
+
+  /** Its answer is not the stream's. */
+  #dropSocket(): void {
+    this.#socket!.destroy();
+    this.#socket = null;
   }
 
   onBody(chunk: Uint8Array): void {

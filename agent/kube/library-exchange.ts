@@ -10,7 +10,7 @@ import type { RequestHead } from "../../shared/wire/message.ts";
 import { headBytesMax } from "../../shared/wire/limits.ts";
 import type { KubeAccess } from "./access.ts";
 import { judgeRequest, type Impersonation } from "./policy.ts";
-import { resetCode, upstreamFault, upstreamHeaders } from "./proxy.ts";
+import { credentialsFault, refusesAgent, resetCode, upstreamFault, upstreamHeaders } from "./proxy.ts";
 
 /** Idle upstream sockets are kept this long (ms); API servers close theirs after 3 minutes or more. */
 const keepAliveMs = 60_000;
@@ -52,6 +52,8 @@ class UpstreamExchange implements StreamSink, Dispatcher.DispatchHandler {
   #hasHead = false;
   #mayRetry: boolean;
   #isRetrying = false;
+  #wereReadAnew = false;
+  #refusesAgent = false;
   #cancelled: Fault | null = null;
 
   constructor(ports: ProxyPorts, stream: LinkStream, head: RequestHead, as: Impersonation, hasEnded: boolean) {
@@ -110,8 +112,13 @@ class UpstreamExchange implements StreamSink, Dispatcher.DispatchHandler {
     if (status < 200) return;
     if (status === 401 && this.#mayRetry) {
       this.#mayRetry = false;
-      this.#isRetrying = true;
+      this.#isRetrying = this.#wereReadAnew = true;
       controller.abort(new Fault("API_SERVER_AUTH", { what: "the token was refused once" }));
+      return;
+    }
+    if (refusesAgent(status, this.#head.target)) {
+      this.#refusesAgent = true;
+      controller.abort(new Fault("API_SERVER_AUTH", { what: "the token was refused" }));
       return;
     }
     this.#hasHead = true;
@@ -119,12 +126,12 @@ class UpstreamExchange implements StreamSink, Dispatcher.DispatchHandler {
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#isRetrying) return;
+    if (this.#isRetrying || this.#refusesAgent) return;
     if (!this.#stream.write(chunk)) controller.pause();
   }
 
   onResponseEnd(): void {
-    if (this.#isRetrying) return;
+    if (this.#isRetrying || this.#refusesAgent) return;
     this.#stream.finish();
     this.#stopUpload();
   }
@@ -137,8 +144,12 @@ class UpstreamExchange implements StreamSink, Dispatcher.DispatchHandler {
     }
     this.#body?.destroy();
     if (this.#cancelled !== null) return;
-    const fault = upstreamFault(error, this.#ports.access.origin, this.#hasHead);
-    this.#stream.reset(resetCode(fault), fault);
+    if (this.#refusesAgent) return void credentialsFault(this.#ports.access, this.#wereReadAnew).then((fault) => this.#fail(fault));
+    this.#fail(upstreamFault(error, this.#ports.access.origin, this.#hasHead));
+  }
+
+  #fail(fault: Fault): void {
+    if (this.#cancelled === null) this.#stream.reset(resetCode(fault), fault);
   }
 
   /** The API server answered before it had the whole body (413, 403): the relay need not send the rest. */

@@ -70,6 +70,21 @@ export function upstreamFault(error: unknown, origin: string, hasHead: boolean):
   return new Fault("API_SERVER_DOWN", { what: `the API server ${origin} did not answer`, why, cause: error });
 }
 
+/** True when this answer refuses the agent itself, which kubectl would take for a refusal of its own token. What an application behind a proxy subresource says is its own. */
+export function refusesAgent(status: number, target: string): boolean {
+  return status === 401 && !/\/proxy(?:\/|$)/.test(target.split("?", 1)[0]!);
+}
+
+/** The Fault of such an answer. Credentials that were not read anew for this request are now, so that the next one has those that are good. */
+export async function credentialsFault(access: KubeAccess, wereReadAnew: boolean): Promise<Fault> {
+  const haveChanged = !wereReadAnew && (await access.refresh());
+  const doctor = "at the site: bowline agent doctor";
+  const [why, hint] = haveChanged
+    ? ["it answered 401 to credentials that were replaced meanwhile; the new ones are in use from here on", `run the command again; if it fails again, ${doctor}`]
+    : ["it answered 401, also after they were read anew", doctor];
+  return new Fault("API_SERVER_AUTH", { what: "the cluster's API server refuses the agent's credentials", why, hint });
+}
+
 export function resetCode(fault: Fault): CodeName {
   if (fault.code === "API_SERVER_TLS") return "upstream-tls";
   return fault.code === "API_SERVER_BROKE" ? "upstream-broke" : "upstream-down";

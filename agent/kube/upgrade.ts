@@ -11,7 +11,7 @@ import type { RequestHead } from "../../shared/wire/message.ts";
 import { headBytesMax } from "../../shared/wire/limits.ts";
 import type { KubeAccess } from "./access.ts";
 import { judgeRequest } from "./policy.ts";
-import { upstreamFault, upstreamHeaders } from "./proxy.ts";
+import { credentialsFault, refusesAgent, resetCode, upstreamFault, upstreamHeaders } from "./proxy.ts";
 
 export interface UpgradePorts {
   readonly access: KubeAccess;
@@ -50,7 +50,7 @@ class UpstreamBridge implements StreamSink {
       socket = await dial(this.#abort.signal);
     } catch (error) {
       const fault = asFault(error);
-      return this.#stream.reset(fault.code === "API_SERVER_TLS" ? "upstream-tls" : "upstream-down", fault);
+      return this.#stream.reset(resetCode(fault), fault);
     }
     if (this.#stream.isOver) return void socket.destroy();
     socket.setNoDelay(true);
@@ -66,7 +66,7 @@ class UpstreamBridge implements StreamSink {
     } as never);
     this.#request = request;
     request.on("upgrade", (answer, upgraded, ahead) => this.#onUpgraded(answer, upgraded as Socket, ahead));
-    request.on("response", (answer) => this.#onAnswer(answer));
+    request.on("response", (answer) => this.#onAnswer(answer, head.target));
     request.on("error", (error) => this.#fail(error));
     request.end();
   }
@@ -91,9 +91,14 @@ class UpstreamBridge implements StreamSink {
     if (ahead.length > 0 && !this.#stream.write(ahead)) socket.pause();
   }
 
-  #onAnswer(answer: IncomingMessage): void {
+  #onAnswer(answer: IncomingMessage, target: string): void {
+    const status = answer.statusCode ?? 502;
     this.#answer = answer;
-    this.#stream.respond({ status: answer.statusCode ?? 502, headers: forwardedResponseHeaders(answer.rawHeaders) });
+    if (refusesAgent(status, target)) {
+      answer.on("error", () => {}).resume(); // its words are about the agent; the socket goes with the stream
+      return void credentialsFault(this.#ports.access, false).then((fault) => this.#fail(fault));
+    }
+    this.#stream.respond({ status, headers: forwardedResponseHeaders(answer.rawHeaders) });
     answer.on("data", (chunk: Buffer) => {
       if (!this.#stream.write(chunk)) answer.pause();
     });
@@ -135,6 +140,7 @@ class UpstreamBridge implements StreamSink {
     if (this.#stream.isOver) return;
     const hasHead = this.#socket !== null || this.#answer !== null;
     const fault = upstreamFault(error, this.#ports.access.origin, hasHead);
-    this.#stream.reset(fault.code === "API_SERVER_TLS" ? "upstream-tls" : hasHead ? "upstream-broke" : "upstream-down", fault);
+    this.#stream.reset(resetCode(fault), fault);
+    this.onClose();
   }
 }

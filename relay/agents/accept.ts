@@ -5,17 +5,18 @@ import type { TLSSocket } from "node:tls";
 import { WebSocketServer, type WebSocket } from "ws";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
+import { endThenDestroy } from "../../shared/kit/linger.ts";
 import type { Logger } from "../../shared/kit/log.ts";
 import { ByeFault, FrameSocket } from "../../shared/link/frame-socket.ts";
 import { relayHandshake, type Claim, type SigningPair } from "../../shared/link/handshake.ts";
 import { reasonOf } from "../../shared/link/reason.ts";
 import type { CodeName } from "../../shared/wire/codes.ts";
+import { SUBPROTOCOL } from "../../shared/wire/frame.ts";
 import { encodeBye } from "../../shared/wire/message.ts";
 import { handshakeMs, messageBytesMax } from "../../shared/wire/limits.ts";
 import type { RelayStore } from "../store/store.ts";
 import { admitJoin, admitLink, type Admitted } from "./admission.ts";
 
-const SUBPROTOCOL = "bowline.1";
 /** Handshakes in progress in total, and from one address: a storm is spread by hints, a flood stays outside. */
 const handshakesMax = 512;
 /** Many sites share one address behind a NAT or a load balancer. */
@@ -30,7 +31,16 @@ export interface AcceptOptions {
   readonly log: Logger;
   /** `none`: something in front of the relay ends TLS, so claims are not bound to it. */
   readonly binding: "exporter" | "none";
+  /** A last answer as octets, for who is refused before there is a WebSocket. `headers`: lines, each with its CRLF. */
+  readonly refusal: (fault: Fault, status: number, headers: string) => Buffer;
   readonly onLinked: (socket: FrameSocket, claim: Claim, admitted: Admitted) => void;
+}
+
+interface Refusal {
+  /** Agents come back by themselves after a 503 that says when; a Fault's own status may be another. */
+  readonly status: number;
+  readonly headers?: string;
+  readonly fault: Fault;
 }
 
 export class Acceptor {
@@ -50,7 +60,8 @@ export class Acceptor {
   upgrade(request: IncomingMessage, socket: TLSSocket, ahead: Buffer): void {
     const address = socket.remoteAddress ?? "";
     const refusal = this.#refusal(request, socket, address);
-    if (refusal !== null) return void socket.end(`HTTP/1.1 ${refusal}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+    if (refusal !== null) return endThenDestroy(socket, this.#options.refusal(refusal.fault, refusal.status, refusal.headers ?? ""));
+    socket.setKeepAlive(false); // a link has its own pings; TCP's would double the octets of an idle one
     this.#count(address, 1);
     const ceiling = setTimeout(() => socket.destroy(), handshakeMs);
     const done = (): void => {
@@ -68,11 +79,18 @@ export class Acceptor {
     });
   }
 
-  #refusal(request: IncomingMessage, socket: TLSSocket, address: string): string | null {
-    if (this.#isDraining) return "503 Service Unavailable";
-    if (this.#options.binding === "exporter" && socket.getProtocol() !== "TLSv1.3") return "426 Upgrade Required";
-    if (!(request.headers["sec-websocket-protocol"] ?? "").split(",").some((name) => name.trim() === SUBPROTOCOL)) return "400 Bad Request";
-    if (this.#inProgress >= handshakesMax || (this.#byAddress.get(address) ?? 0) >= handshakesPerAddressMax) return `503 Service Unavailable\r\nretry-after: ${crowdHintS()}`;
+  #refusal(request: IncomingMessage, socket: TLSSocket, address: string): Refusal | null {
+    if (this.#isDraining) return { status: 503, headers: comeBack(), fault: new Fault("DRAINING", { what: "this relay takes no agents", why: "it is shutting down", hint: "nothing has to be done: the agent comes back by itself" }) };
+    const spoken = socket.getProtocol();
+    if (this.#options.binding === "exporter" && spoken !== "TLSv1.3") {
+      return { status: 426, headers: "upgrade: TLS/1.3\r\n", fault: new Fault("HANDSHAKE_REFUSED", { what: "a link needs TLS 1.3", why: `this socket speaks ${spoken ?? "something else"}`, hint: "let TLS 1.3 through between agent and relay, or start the relay with --tls-binding none when something in front ends TLS" }) };
+    }
+    if (!(request.headers["sec-websocket-protocol"] ?? "").split(",").some((name) => name.trim() === SUBPROTOCOL)) {
+      return { status: 400, fault: new Fault("VERSION_UNSUPPORTED", { what: "the upgrade offers no link protocol of this relay", why: `it speaks ${SUBPROTOCOL}`, hint: "run an agent of the relay's version, and check that nothing in between removes Sec-WebSocket-Protocol" }) };
+    }
+    if (this.#inProgress >= handshakesMax || (this.#byAddress.get(address) ?? 0) >= handshakesPerAddressMax) {
+      return { status: 503, headers: comeBack(), fault: new Fault("TOO_MANY", { what: "this relay takes no more agents right now", why: "too many are in their handshake", hint: "nothing has to be done: the agent comes back by itself" }) };
+    }
     return null;
   }
 
@@ -161,6 +179,10 @@ function byeCode(fault: Fault): CodeName {
       if (fault.code === "VERSION_UNSUPPORTED" || fault.code.startsWith("FRAME_")) return "protocol";
       return fault.code === "LINK_LATE" ? "late" : "refused";
   }
+}
+
+function comeBack(): string {
+  return `retry-after: ${crowdHintS()}\r\n`;
 }
 
 function crowdHintS(): number {

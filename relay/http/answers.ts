@@ -1,6 +1,6 @@
 // JSON in and out of the API: bodies within their bound, answers whole, failures as RFC 9457 problems with our four parts. Nothing else writes to an API
 // response.
-import type { IncomingMessage, ServerResponse } from "node:http";
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { Problem } from "../../shared/api.ts";
 import { Fault } from "../../shared/kit/errors.ts";
@@ -10,8 +10,13 @@ export type ApiResponse = ServerResponse | Http2ServerResponse;
 
 /** A command of 4 MiB, as JSON inside JSON. */
 const bodyBytesMax = 8 * 1_048_576;
+/** Arrays and objects inside each other: Kubernetes' own schemas nest some sixty deep, and JSON.stringify runs out of stack at some thousands. */
+const jsonDepthMax = 500;
 /** A body must be here within this time (ms). */
 const bodyMs = 60_000;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
 
 /** The JSON of a request's body. Faults BODY_TOO_LARGE, USAGE. */
 export async function readJson(request: ApiRequest, octetsMax = bodyBytesMax): Promise<Record<string, unknown>> {
@@ -29,14 +34,31 @@ export async function readJson(request: ApiRequest, octetsMax = bodyBytesMax): P
   }
   const text = Buffer.concat(chunks).toString("utf8");
   if (text === "") return {};
+  if (isDeeper(text, jsonDepthMax)) throw new Fault("USAGE", { what: "the request body is nested too deep", why: `at most ${jsonDepthMax} arrays and objects may stand inside each other`, hint: "write it flatter" });
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new Fault("USAGE", { what: "the request body is not JSON", why: (error as Error).message });
+    throw new Fault("USAGE", { what: "the request body is not JSON", why: (error as Error).message, hint: "send one JSON object, in UTF-8" });
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Fault("USAGE", { what: "the request body is not a JSON object" });
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Fault("USAGE", { what: "the request body is not a JSON object", why: "every call takes one object with named members", hint: "send { ... }" });
   return value as Record<string, unknown>;
+}
+
+/** True when brackets outside of texts are open more than `depthMax` deep. Looks at characters, so that nothing is built from what is too deep. */
+function isDeeper(text: string, depthMax: number): boolean {
+  let depth = 0;
+  let isInText = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at);
+    if (code === BACKSLASH) at += 1;
+    else if (code === QUOTE) isInText = !isInText;
+    else if (isInText) continue;
+    else if (code === 0x5b || code === 0x7b) depth += 1;
+    else if (code === 0x5d || code === 0x7d) depth -= 1;
+    if (depth > depthMax) return true;
+  }
+  return false;
 }
 
 export function answerJson(response: ApiResponse, status: number, value: unknown): void {
@@ -49,8 +71,19 @@ export function answerText(response: ApiResponse, status: number, text: string):
 }
 
 export function answerProblem(response: ApiResponse, fault: Fault): void {
-  const problem: Problem = { type: `urn:bowline:fault:${fault.code}`, title: fault.message, status: fault.httpStatus, detail: fault.why, code: fault.code, hint: fault.hint, facts: fault.facts };
-  send(response, fault.httpStatus, Buffer.from(`${JSON.stringify(problem)}\n`), "application/problem+json");
+  send(response, fault.httpStatus, problemBody(fault, fault.httpStatus), "application/problem+json");
+}
+
+function problemBody(fault: Fault, status: number): Buffer {
+  const problem: Problem = { type: `urn:bowline:fault:${fault.code}`, title: fault.message, status, detail: fault.why, code: fault.code, hint: fault.hint, facts: fault.facts };
+  return Buffer.from(`${JSON.stringify(problem)}\n`);
+}
+
+/** A problem as a whole last answer of a socket, octets and all: where there is no response object. `headers`: lines, each with its CRLF. */
+export function problemOctets(fault: Fault, status = fault.httpStatus, headers = ""): Buffer {
+  const body = problemBody(fault, status);
+  const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\nconnection: close\r\ncontent-type: application/problem+json\r\ncontent-length: ${body.length}\r\ncache-control: no-store\r\n${headers}\r\n`;
+  return Buffer.concat([Buffer.from(head, "latin1"), body]);
 }
 
 function send(response: ApiResponse, status: number, body: Buffer, type: string): void {

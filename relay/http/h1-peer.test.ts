@@ -5,7 +5,8 @@ import type { TLSSocket } from "node:tls";
 import { afterEach, expect, test } from "vitest";
 import { Fault } from "../../shared/kit/errors.ts";
 import { HeadBudget } from "./head-budget.ts";
-import { H1Peer, type H1Request } from "./h1-peer.ts";
+import { H1Peer } from "./h1-peer.ts";
+import type { H1Request } from "./h1-request.ts";
 
 const closers: (() => void)[] = [];
 afterEach(() => {

@@ -3,28 +3,23 @@
 // Refuses malformed heads with 400 and ends the socket. Called by http/server; answers are written by kube/h1-exchange.
 import type { TLSSocket } from "node:tls";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
+import { lingerMs } from "../../shared/kit/linger.ts";
 import { BodyDecoder, requestFraming } from "../../shared/wire/http-body.ts";
-import { parseHeaderBlock, parseRequestLine, type HeaderBlock, type RequestLine } from "../../shared/wire/http-head.ts";
+import { parseHeaderBlock, parseRequestLine, type HeaderBlock } from "../../shared/wire/http-head.ts";
+import { bareLines, headTooLarge, tooManyHalfHeads } from "./head-faults.ts";
 import type { HeadBudget } from "./head-budget.ts";
+import { H1Request, type H1Sink } from "./h1-request.ts";
+import { HeldOctets } from "./held-octets.ts";
 
 /** A 20 KB exec command line is a 60 KB head. */
 const h1HeadBytesMax = 1_048_576;
 /** Octets a client may send ahead of the answer it waits for before its socket is paused. */
 const aheadBytesMax = 65_536;
-/** After an early answer (413 while the client still sends) the client gets this long (ms) to read it before its socket goes. */
-const lingerMs = 2_000;
 const HEAD_END = Buffer.from("\r\n\r\n");
 const BARE_END = Buffer.from("\n\n");
 const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
-
-/** What a request's owner is told, in order: body*, then the body's end; or at any time that the client is gone or broke a rule. */
-export interface H1Sink {
-  onBody(chunk: Uint8Array): void;
-  onBodyEnd(): void;
-  onDrain(): void;
-  /** The socket is closed, or its octets are no HTTP any more. */
-  onGone(): void;
-}
+/** Takes the body of a request that was answered before anybody wanted it. */
+const DROPPED: H1Sink = { onBody: () => {}, onBodyEnd: () => {}, onDrain: () => {}, onGone: () => {} };
 
 export interface H1Handlers {
   /** One request for a cluster. It is answered through `H1Request`, now or later. */
@@ -35,70 +30,6 @@ export interface H1Handlers {
   refusal(fault: Fault): Buffer;
 }
 
-/** One request of a peer; good until `finish` or `abort`. */
-export class H1Request {
-  readonly method: string;
-  readonly url: string;
-  /** The same object for requests whose header lines are the same to the octet: facts about it may be kept beside it. */
-  readonly block: HeaderBlock;
-  readonly #peer: H1Peer;
-
-  constructor(peer: H1Peer, line: RequestLine, block: HeaderBlock) {
-    this.#peer = peer;
-    this.method = line.method;
-    this.url = line.target;
-    this.block = block;
-  }
-
-  get remoteAddress(): string {
-    return this.#peer.remoteAddress;
-  }
-
-  get hasBody(): boolean {
-    return this.block.isChunked || (this.block.contentLength ?? 0) > 0;
-  }
-
-  /** The body comes from here on. */
-  accept(sink: H1Sink): void {
-    this.#peer.accept(this, sink);
-  }
-
-  get isGone(): boolean {
-    return this.#peer.current !== this;
-  }
-
-  /** Octets of the answer; false: wait for onDrain. */
-  send(octets: Uint8Array): boolean {
-    return this.isGone || this.#peer.socket.write(octets);
-  }
-
-  cork(): void {
-    this.#peer.socket.cork();
-  }
-
-  uncork(): void {
-    this.#peer.socket.uncork();
-  }
-
-  pause(): void {
-    if (!this.isGone) this.#peer.socket.pause();
-  }
-
-  resume(): void {
-    if (!this.isGone) this.#peer.socket.resume();
-  }
-
-  /** The answer is complete. */
-  finish(): void {
-    if (!this.isGone) this.#peer.finish();
-  }
-
-  /** The answer ends here and must not look complete. */
-  abort(): void {
-    if (!this.isGone) this.#peer.socket.destroy();
-  }
-}
-
 export class H1Peer {
   readonly socket: TLSSocket;
   readonly remoteAddress: string;
@@ -106,7 +37,8 @@ export class H1Peer {
   readonly #handlers: H1Handlers;
   readonly #budget: HeadBudget;
   /** Octets that came and were not read: part of a head, or what was sent ahead of an answer. */
-  #ahead: Buffer | null = null;
+  readonly #ahead = new HeldOctets();
+  /** How many of them were searched for a head's end: each is looked at once, however small the pieces are. */
   #searched = 0;
   #budgeted = 0;
   #sink: H1Sink | null = null;
@@ -131,12 +63,13 @@ export class H1Peer {
 
   /** How long (ms) this peer has been waiting, and for what; null while a request is under way. */
   waiting(nowMs: number): { readonly forMs: number; readonly hasPart: boolean } | null {
-    return this.current === null ? { forMs: nowMs - this.#waitsSinceMs, hasPart: this.#ahead !== null } : null;
+    return this.current === null ? { forMs: nowMs - this.#waitsSinceMs, hasPart: !this.#ahead.isEmpty } : null;
   }
 
   /** A head that does not come to its end: told, and over. */
   refuse(fault: Fault): void {
     this.#releaseBudget();
+    this.#ahead.take();
     this.socket.off("data", this.#onOctets);
     this.socket.end(this.#handlers.refusal(fault));
     this.socket.resume();
@@ -144,20 +77,20 @@ export class H1Peer {
   }
 
   readonly #onOctets = (chunk: Buffer): void => {
-    if (this.#body !== null && this.#sink !== null && this.#ahead === null) return this.#feedBody(chunk);
-    if (this.#ahead !== null) chunk = Buffer.concat([this.#ahead, chunk]);
-    if (this.current === null) return this.#readHead(chunk);
-    this.#ahead = chunk;
-    if (chunk.length >= aheadBytesMax) this.socket.pause();
+    if (this.#body !== null && this.#sink !== null && this.#ahead.isEmpty) return this.#feedBody(chunk);
+    this.#ahead.add(chunk);
+    if (this.current === null) return this.#readHead();
+    if (this.#ahead.length >= aheadBytesMax) this.socket.pause();
   };
 
-  #readHead(octets: Buffer): void {
+  #readHead(): void {
+    const octets = this.#ahead.all;
     const end = octets.indexOf(HEAD_END, Math.max(0, this.#searched - 3));
     if (end === -1) return this.#keepPart(octets);
     this.#releaseBudget();
-    this.#ahead = null;
+    this.#ahead.take();
     try {
-      if (end > h1HeadBytesMax) throw headTooLarge();
+      if (end > h1HeadBytesMax) throw headTooLarge(h1HeadBytesMax);
       const text = octets.toString("latin1", 0, end + 2);
       const lineEnd = text.indexOf("\r\n");
       const line = parseRequestLine(text.slice(0, lineEnd));
@@ -178,15 +111,13 @@ export class H1Peer {
   }
 
   #keepPart(octets: Buffer): void {
-    if (octets.length > h1HeadBytesMax) return this.refuse(headTooLarge());
-    if (octets.includes(BARE_END)) return this.refuse(new Fault("HEAD_MALFORMED", { what: "the message is not valid HTTP/1.1", why: "its lines end with a bare LF" }));
-    if (!this.#budget.take(this.remoteAddress, octets.length - this.#budgeted)) {
-      return this.refuse(new Fault("TOO_MANY", { what: "too many request heads are half sent", why: "they hold as much memory as they may", hint: "send whole heads, or fewer at once" }));
-    }
-    this.#budgeted = octets.length;
+    if (octets.length > h1HeadBytesMax) return this.refuse(headTooLarge(h1HeadBytesMax));
+    if (octets.includes(BARE_END, Math.max(0, this.#searched - 1))) return this.refuse(bareLines());
+    const { roomOctets } = this.#ahead;
+    if (!this.#budget.take(this.remoteAddress, roomOctets - this.#budgeted)) return this.refuse(tooManyHalfHeads());
+    if (this.#searched === 0) this.#waitsSinceMs = performance.now();
+    this.#budgeted = roomOctets;
     this.#searched = octets.length;
-    if (this.#ahead === null) this.#waitsSinceMs = performance.now();
-    this.#ahead = octets;
   }
 
   #releaseBudget(): void {
@@ -212,7 +143,7 @@ export class H1Peer {
     this.#hasAnswered = false;
     const framing = requestFraming(request.block);
     this.#body = framing.kind === "none" ? null : new BodyDecoder(framing);
-    if (bodyAt < octets.length) this.#ahead = octets.subarray(bodyAt);
+    if (bodyAt < octets.length) this.#ahead.add(octets.subarray(bodyAt));
     this.#handlers.onRequest(request);
   }
 
@@ -221,11 +152,12 @@ export class H1Peer {
     this.#sink = sink;
     if (this.#body === null) return;
     if (request.block.expectsContinue) this.socket.write(CONTINUE);
-    const ahead = this.#ahead;
-    if (ahead === null) return;
-    this.#ahead = null;
+    this.#feedAhead();
+  }
+
+  #feedAhead(): void {
     this.socket.resume();
-    this.#feedBody(ahead);
+    if (!this.#ahead.isEmpty) this.#feedBody(this.#ahead.take());
   }
 
   #feedBody(octets: Buffer): void {
@@ -234,7 +166,7 @@ export class H1Peer {
       for (let at = 0; at < octets.length && !body.isDone; ) {
         at = body.step(octets, at);
         if (body.to > body.from && !this.#hasAnswered) this.#sink!.onBody(octets.subarray(body.from, body.to));
-        if (body.isDone && at < octets.length) this.#ahead = octets.subarray(at);
+        if (body.isDone && at < octets.length) this.#ahead.add(octets.subarray(at));
       }
     } catch {
       return void this.socket.destroy(); // what was forwarded so far must not look complete: onGone follows
@@ -248,8 +180,10 @@ export class H1Peer {
   finish(): void {
     this.#hasAnswered = true;
     if (this.#body === null) return this.#next();
-    this.socket.resume();
     this.#lingerThenDestroy();
+    // Answered before anybody took the body: the next request begins behind it.
+    this.#sink ??= DROPPED;
+    this.#feedAhead();
   }
 
   /** Answer and body are complete: the next request, if the client has one. */
@@ -260,22 +194,27 @@ export class H1Peer {
     if (this.#linger !== null) clearTimeout(this.#linger);
     this.#linger = null;
     this.socket.resume(); // the request that is over may have paused it
-    if (wantsClose) {
-      this.socket.end();
-      return this.#lingerThenDestroy();
-    }
     this.#waitsSinceMs = performance.now();
-    if (this.#ahead === null) return;
-    process.nextTick(() => {
-      if (!this.socket.destroyed && this.current === null && this.#ahead !== null) this.#readHead(this.#ahead);
-    });
+    // The moment begins when the socket has taken the answer: a slow client must not lose its end.
+    if (wantsClose) return void this.socket.end(() => this.#lingerThenDestroy());
+    // A client that asks and does not read would pile its answers up here: it is read on when the socket took them.
+    if (this.socket.writableNeedDrain) this.socket.pause();
+    else if (!this.#ahead.isEmpty) process.nextTick(this.#readOn);
   }
 
   #lingerThenDestroy(): void {
     this.#linger ??= setTimeout(() => this.socket.destroy(), lingerMs).unref();
   }
 
-  readonly #onDrain = (): void => this.#sink?.onDrain();
+  readonly #readOn = (): void => {
+    if (!this.socket.destroyed && this.current === null && !this.#ahead.isEmpty) this.#readHead();
+  };
+
+  readonly #onDrain = (): void => {
+    if (this.current !== null) return this.#sink?.onDrain();
+    this.socket.resume();
+    this.#readOn();
+  };
 
   /** A client that ends its half has nobody left who reads the answer (kubectl and Go never do): the same as gone. */
   readonly #onEnd = (): void => {
@@ -289,11 +228,7 @@ export class H1Peer {
     const sink = this.#sink;
     this.current = null;
     this.#sink = null;
-    this.#ahead = null;
+    this.#ahead.take();
     sink?.onGone();
   };
-}
-
-function headTooLarge(): Fault {
-  return new Fault("HEAD_TOO_LARGE", { what: "the request head is too large", why: `it is over ${h1HeadBytesMax / 1_048_576} MiB` });
 }

@@ -3,9 +3,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { TLSSocket } from "node:tls";
 import { Fault } from "../../shared/kit/errors.ts";
-import { answerProblem, answerText } from "./answers.ts";
+import { endThenDestroy } from "../../shared/kit/linger.ts";
+import { answerProblem, answerText, problemOctets } from "./answers.ts";
 import type { Api } from "./api.ts";
-import type { H1Request } from "./h1-peer.ts";
+import type { H1Request } from "./h1-request.ts";
 import type { ServerHandlers } from "./server.ts";
 
 export interface Parts {
@@ -32,14 +33,18 @@ export function routes(parts: Parts): ServerHandlers {
         const why = parts.unready();
         return answerText(response, why === null ? 200 : 503, why === null ? "ok\n" : `${why}\n`);
       }
-      answerProblem(response, new Fault("NOT_FOUND", { what: "there is nothing at this address", why: "clusters are at /k8s/<site>/, the API is at /api/v1", hint: "bowline --help" }));
+      answerProblem(response, nothingHere("clusters are at /k8s/<site>/, the API is at /api/v1"));
       request.resume();
     },
     onUpgrade(request, socket, ahead) {
       const url = request.url ?? "";
       if (url === "/link") return parts.linkUpgrade(request, socket, ahead);
       if (url.startsWith("/k8s/")) return parts.kubeUpgrade(request, socket, ahead);
-      socket.end("HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+      endThenDestroy(socket, problemOctets(nothingHere("upgrades are taken at /k8s/<site>/ and, from agents, at /link")));
     },
   };
+}
+
+function nothingHere(why: string): Fault {
+  return new Fault("NOT_FOUND", { what: "there is nothing at this address", why, hint: "bowline --help" });
 }

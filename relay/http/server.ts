@@ -5,8 +5,12 @@ import { createServer as createHttp2, type Http2Server, type Http2ServerRequest,
 import type { AddressInfo, Socket } from "node:net";
 import { createServer as createTls, type Server as TlsServer, type TLSSocket } from "node:tls";
 import { Fault } from "../../shared/kit/errors.ts";
+import { endThenDestroy } from "../../shared/kit/linger.ts";
+import { AddressCount } from "./address-count.ts";
+import { headTooLarge, headUnfinished, noHttp } from "./head-faults.ts";
 import { HeadBudget } from "./head-budget.ts";
-import { H1Peer, type H1Request } from "./h1-peer.ts";
+import { H1Peer } from "./h1-peer.ts";
+import type { H1Request } from "./h1-request.ts";
 
 /** Upgrades come through Node's server: a 20 KB exec command line is a 60 KB head, and targets end at 256 KiB. */
 const libraryHeadBytesMax = 524_288;
@@ -22,6 +26,10 @@ const sweepMs = 5_000;
 const tlsHandshakeMs = 10_000;
 /** Sockets at once, in total: each costs descriptors and some 40 KB. */
 const socketsMax = 20_000;
+/** Sockets at once from one address: half of all. Thousands of sites and operators may stand behind one NAT or load balancer; others must get in beside them. */
+const socketsPerAddressMax = 10_000;
+/** A client that says nothing for this long (ms) is asked whether it is there: a laptop that was shut must not hold a stream, and a process in a pod. Go's servers ask after 15 s. */
+const probeAfterMs = 30_000;
 /** Streams one HTTP/2 client may have open: k9s holds some 40 watches, controllers hundreds. */
 const h2StreamsMax = 1_000;
 /** h2 windows: 64 KiB would hold one upload to 64 KiB a round trip. */
@@ -39,6 +47,8 @@ export interface ServerHandlers {
 export interface ServerOptions {
   /** Who reads HTTP/1.1 requests for clusters: our strict codec, or Node's parser. */
   readonly codec: "own" | "library";
+  /** Sockets at once from one address, where it is not `socketsPerAddressMax`. */
+  readonly perAddressMax?: number;
   readonly cert: string;
   readonly key: string;
   readonly host: string;
@@ -54,13 +64,15 @@ export class RelayServer {
   readonly #h2Peers = new Set<ServerHttp2Session>();
   readonly #h1Peers = new Set<H1Peer>();
   readonly #headBudget = new HeadBudget();
+  readonly #perAddress: AddressCount;
   readonly #handlers: ServerHandlers;
   readonly #codec: "own" | "library";
   readonly #sweep = setInterval(() => this.#sweepWaiting(), sweepMs).unref();
 
-  constructor(options: Pick<ServerOptions, "cert" | "key" | "codec">, handlers: ServerHandlers) {
+  constructor(options: Pick<ServerOptions, "cert" | "key" | "codec" | "perAddressMax">, handlers: ServerHandlers) {
     this.#handlers = handlers;
     this.#codec = options.codec;
+    this.#perAddress = new AddressCount(options.perAddressMax ?? socketsPerAddressMax);
     this.#h1 = createHttp1({ maxHeaderSize: libraryHeadBytesMax, keepAliveTimeout: keepAliveMs, headersTimeout: headersMs, requestTimeout: 0, requireHostHeader: false, noDelay: true, insecureHTTPParser: false });
     // Node begins to watch for slow heads when a server listens; this one is only ever handed sockets.
     this.#h1.emit("listening");
@@ -72,8 +84,8 @@ export class RelayServer {
       handlers.onRequest(request, response);
     });
     this.#h1.on("upgrade", (request, socket, ahead) => handlers.onUpgrade(request, socket as TLSSocket, ahead));
-    this.#h1.on("connect", (_request, socket) => socket.end("HTTP/1.1 405 Method Not Allowed\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"));
-    this.#h1.on("clientError", (error, socket) => answerClientError(error as NodeJS.ErrnoException, socket as Socket));
+    this.#h1.on("connect", (_request, socket) => endThenDestroy(socket as Socket, handlers.refusal(noConnect())));
+    this.#h1.on("clientError", (error, socket) => this.#refuseClient(error as NodeJS.ErrnoException, socket as Socket));
     this.#h2 = createHttp2({
       maxHeaderListPairs: 2_000,
       settings: { maxHeaderListSize: h2HeadBytesMax, maxConcurrentStreams: h2StreamsMax, initialWindowSize: h2StreamWindowBytes, enableConnectProtocol: false },
@@ -97,8 +109,16 @@ export class RelayServer {
     });
     this.#tls = createTls({ cert: options.cert, key: options.key, ALPNProtocols: ["h2", "http/1.1"], minVersion: "TLSv1.2", handshakeTimeout: tlsHandshakeMs });
     this.#tls.maxConnections = socketsMax;
+    this.#tls.on("connection", (socket: Socket) => this.#count(socket));
     this.#tls.on("secureConnection", (socket) => this.#hand(socket));
     this.#tls.on("tlsClientError", () => {}); // scanners and wrong pins; the client has the reason
+  }
+
+  /** Before TLS: a handshake that never ends costs a descriptor as well. */
+  #count(socket: Socket): void {
+    const address = socket.remoteAddress ?? "";
+    if (!this.#perAddress.take(address)) return void socket.destroy();
+    socket.once("close", () => this.#perAddress.giveBack(address));
   }
 
   #hand(socket: TLSSocket): void {
@@ -106,6 +126,7 @@ export class RelayServer {
     socket.once("close", () => this.#sockets.delete(socket));
     socket.on("error", () => {});
     socket.setNoDelay(true);
+    socket.setKeepAlive(true, probeAfterMs); // agents' links have pings of their own: agents/accept turns it off
     if (socket.alpnProtocol === "h2") this.#h2.emit("connection", socket);
     else if (this.#codec === "library") this.#h1.emit("connection", socket);
     else this.#ownPeer(socket);
@@ -136,10 +157,19 @@ export class RelayServer {
     for (const peer of this.#h1Peers) {
       const waiting = peer.waiting(nowMs);
       if (waiting === null) continue;
-      if (waiting.hasPart && waiting.forMs > headersMs) peer.refuse(new Fault("HEAD_MALFORMED", { what: "the request head does not come to its end", why: `it has taken over ${headersMs / 1000} s` }));
-      else if (peer.socket.writableEnded) peer.socket.destroy(); // it was told a sweep ago and does not go
-      else if (!waiting.hasPart && waiting.forMs > keepAliveMs) peer.socket.end();
+      if (waiting.hasPart && waiting.forMs > headersMs) peer.refuse(headUnfinished(headersMs));
+      else if (waiting.hasPart || waiting.forMs <= keepAliveMs) continue;
+      else if (peer.socket.writableEnded) peer.socket.destroy(); // it was told a sweep ago, or long before, and does not go
+      else peer.socket.end();
     }
+  }
+
+  /** What Node's parser cannot read, or did not get in time. */
+  #refuseClient(error: NodeJS.ErrnoException, socket: Socket): void {
+    if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+    const isSlow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+    const fault = error.code === "HPE_HEADER_OVERFLOW" ? headTooLarge(libraryHeadBytesMax) : isSlow ? headUnfinished(headersMs) : noHttp(error.message);
+    endThenDestroy(socket, this.#handlers.refusal(fault));
   }
 
   /** New certificates for new sockets; the old ones go on. */
@@ -185,10 +215,6 @@ function listenFault(error: NodeJS.ErrnoException, host: string, port: number): 
   return new Fault("USAGE", { what: `cannot listen on ${at}`, why: error.message, hint: "--listen takes HOST:PORT, e.g. 0.0.0.0:8443", cause: error });
 }
 
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
-  const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
-  const status = tooLarge ? "431 Request Header Fields Too Large" : error.code === "ERR_HTTP_REQUEST_TIMEOUT" ? "408 Request Timeout" : "400 Bad Request";
-  const body = JSON.stringify({ kind: "Status", apiVersion: "v1", metadata: {}, status: "Failure", message: tooLarge ? "the request head is over 1 MiB" : "the request is not valid HTTP/1.1", code: Number(status.slice(0, 3)) });
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+function noConnect(): Fault {
+  return new Fault("METHOD_REFUSED", { what: "CONNECT is not possible here", why: "the relay is no proxy; clusters are at /k8s/<site>/", hint: "take the relay's address out of the client's proxy settings" });
 }

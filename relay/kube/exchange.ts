@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { constants as h2, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { Fault } from "../../shared/kit/errors.ts";
+import { lingerMs } from "../../shared/kit/linger.ts";
 import { forwardedResponseHeaders } from "../../shared/rules/headers.ts";
 import { keepable } from "../../shared/wire/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
@@ -10,10 +11,8 @@ import type { CodeName } from "../../shared/wire/codes.ts";
 import type { ResponseHead } from "../../shared/wire/message.ts";
 import { responseLength } from "./response-length.ts";
 import { answerFault, type AnyResponse } from "./status-body.ts";
+import { mayEndCleanly, newline } from "./watch-end.ts";
 
-/** After an early answer (413 while the client still sends) the client gets this long (ms) to read it before its socket goes. */
-const lingerMs = 2_000;
-const newline = 0x0a;
 
 export class Exchange implements StreamSink {
   readonly #request: IncomingMessage | Http2ServerRequest;
@@ -96,7 +95,7 @@ export class Exchange implements StreamSink {
       if (!this.#request.complete) this.#linger();
       return;
     }
-    if (this.#isWatch && this.#lastOctet === newline && code !== "bug") return void response.end();
+    if (mayEndCleanly(this.#isWatch, this.#lastOctet, code)) return void response.end();
     // A clean end would make a cut list or log look complete.
     if ("stream" in response) (response as unknown as Http2ServerResponse).stream.close(h2.NGHTTP2_INTERNAL_ERROR);
     else response.destroy();
@@ -137,7 +136,7 @@ export class Exchange implements StreamSink {
     if (!this.#response.destroyed && !this.#response.writableEnded) this.#response.flushHeaders();
   }
 
-  /** The answer is out while the client still sends: read and drop for a moment, then give up on the socket. */
+  /** The answer is out while the client still sends (413): read and drop for a moment, then give up on the socket. */
   #linger(): void {
     const request = this.#request;
     request.resume();

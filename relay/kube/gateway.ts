@@ -11,6 +11,7 @@ import type { HeaderBlock } from "../../shared/wire/http-head.ts";
 import { encodePairs, type RequestHead } from "../../shared/wire/message.ts";
 import { Exchange, hasBody } from "./exchange.ts";
 import { H1Exchange, type H1Port } from "./h1-exchange.ts";
+import { isInteractive, isWatchQuery } from "./interactive.ts";
 import { answerFault, statusAnswer, type AnyResponse } from "./status-body.ts";
 
 export type AnyRequest = IncomingMessage | Http2ServerRequest;
@@ -74,7 +75,7 @@ export function handleH1Request(ports: GatewayPorts, port: H1Port): void {
       exchange.start(open(head, exchange));
     },
     refuse: (fault) => {
-      port.send(statusAnswer(fault, false));
+      port.send(statusAnswer(fault, false, port.method));
       port.finish();
     },
   });
@@ -148,11 +149,6 @@ export function readRequest(ports: GatewayPorts, facts: RequestFacts, operator: 
   return { site: address.site, head };
 }
 
-/** Lists, watches and logs may be long; everything else is a person or a controller waiting for a short answer. */
-function isInteractive(method: string, target: string): boolean {
-  return method !== "GET" || target.length < 24;
-}
-
 function isWatch(head: RequestHead): boolean {
-  return head.method === "GET" && /[?&]watch=(?:1|true)(?:&|$)/.test(head.target);
+  return head.method === "GET" && isWatchQuery(head.target);
 }

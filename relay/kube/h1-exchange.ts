@@ -5,6 +5,7 @@ import { STATUS_CODES } from "node:http";
 import type { Fault } from "../../shared/kit/errors.ts";
 import { keepable } from "../../shared/wire/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
+import type { CodeName } from "../../shared/wire/codes.ts";
 import { forwardedResponseHeaders } from "../../shared/rules/headers.ts";
 import { responseFraming } from "../../shared/wire/http-body.ts";
 import { headerLines } from "../../shared/wire/http-head.ts";
@@ -12,10 +13,10 @@ import type { HeaderBlock } from "../../shared/wire/http-head.ts";
 import type { ResponseHead } from "../../shared/wire/message.ts";
 import { responseLength } from "./response-length.ts";
 import { statusAnswer } from "./status-body.ts";
+import { mayEndCleanly, newline } from "./watch-end.ts";
 
 /** Parts that together stay below this many octets are copied into one write: cheaper than a write each. */
 const joinedBytesMax = 32_768;
-const newline = 0x0a;
 const LAST_CHUNK = Buffer.from("0\r\n\r\n");
 
 /** A request as the HTTP side hands it over. */
@@ -136,18 +137,17 @@ export class H1Exchange implements StreamSink {
     this.#port.resume();
   }
 
-  onFail(fault: Fault): void {
+  onFail(fault: Fault, code: CodeName): void {
     this.#sendsBody = false;
     if (!this.#hasHead) return this.#refuse(fault);
-    if (this.#isWatch && this.#isChunked && this.#lastOctet === newline) return this.onEnd();
-    // A clean end would make a cut list or log look complete.
+    if (this.#isChunked && mayEndCleanly(this.#isWatch, this.#lastOctet, code)) return this.onEnd();
     this.flush();
     this.#port.abort();
   }
 
   #refuse(fault: Fault): void {
     this.#hasHead = true;
-    this.#port.send(statusAnswer(fault, false));
+    this.#port.send(statusAnswer(fault, false, this.#port.method));
     this.#port.finish();
   }
 

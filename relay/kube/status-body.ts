@@ -46,13 +46,13 @@ export function statusBody(fault: Fault): Buffer {
   );
 }
 
-/** A Fault as a whole HTTP/1.1 answer, octets and all: where there is no response object. */
-export function statusAnswer(fault: Fault, closes: boolean): Buffer {
+/** A Fault as a whole HTTP/1.1 answer, octets and all: where there is no response object. HEAD gets no body: its octets would pass for the next answer. */
+export function statusAnswer(fault: Fault, closes: boolean, method = "GET"): Buffer {
   const body = statusBody(fault);
   const status = fault.httpStatus;
   const challenge = status === 401 ? "www-authenticate: Bearer\r\n" : "";
   const head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\ncache-control: no-store\r\n${challenge}${closes ? "connection: close\r\n" : ""}\r\n`;
-  return Buffer.concat([Buffer.from(head, "latin1"), body]);
+  return method === "HEAD" ? Buffer.from(head, "latin1") : Buffer.concat([Buffer.from(head, "latin1"), body]);
 }
 
 /** Writes a Fault as the whole answer; nothing when an answer has begun. */

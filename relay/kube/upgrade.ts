@@ -5,6 +5,7 @@ import type { IncomingMessage } from "node:http";
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
+import { endThenDestroy } from "../../shared/kit/linger.ts";
 import { findHeader, forwardedResponseHeaders } from "../../shared/rules/headers.ts";
 import { keepable } from "../../shared/wire/keepable.ts";
 import type { LinkStream, StreamSink } from "../../shared/link/link-stream.ts";
@@ -18,10 +19,10 @@ const BEARER_PROTOCOL = "base64url.bearer.authorization.k8s.io.";
 export async function handleKubeUpgrade(ports: GatewayPorts, request: IncomingMessage, socket: Socket, ahead: Buffer): Promise<void> {
   socket.on("error", () => socket.destroy());
   try {
-    if (ahead.length > 0) throw new Fault("UPGRADE_REFUSED", { what: "the upgrade request has octets behind it", why: "nothing may be sent before the 101 answer" });
+    if (ahead.length > 0) throw new Fault("UPGRADE_REFUSED", { what: "the upgrade request has octets behind it", why: "nothing may be sent before the 101 answer", hint: "wait for the answer before the first octets" });
     const length = request.headers["content-length"];
     if (request.headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0")) {
-      throw new Fault("UPGRADE_REFUSED", { what: "the upgrade request has a body", why: "where the body ends and the upgraded stream begins would be open to reading" });
+      throw new Fault("UPGRADE_REFUSED", { what: "the upgrade request has a body", why: "where the body ends and the upgraded stream begins would be open to reading", hint: "send the upgrade without a body" });
     }
     const { authorization, protocols } = credentials(request);
     const operator = await ports.authenticate(authorization);
@@ -53,8 +54,8 @@ function withProtocols(headers: readonly string[], protocols: string | null): st
   return out;
 }
 
-export function refuseUpgrade(socket: Socket, fault: Fault): void {
-  socket.end(statusAnswer(fault, true));
+function refuseUpgrade(socket: Socket, fault: Fault): void {
+  endThenDestroy(socket, statusAnswer(fault, true));
 }
 
 function headText(status: number, flat: readonly string[]): Buffer {
@@ -111,7 +112,10 @@ class UpgradeBridge implements StreamSink {
   }
 
   onEnd(): void {
-    this.#socket.end();
+    const socket = this.#socket;
+    socket.end();
+    // No upgrade came of it: this was the last answer, and once the socket has taken it nothing holds the client here.
+    if (!this.#isUpgraded) socket.once("finish", () => endThenDestroy(socket));
   }
 
   onStop(): void {
@@ -129,6 +133,6 @@ class UpgradeBridge implements StreamSink {
 
   #failEarly(): void {
     this.#stream.reset("cancelled");
-    refuseUpgrade(this.#socket, new Fault("UPGRADE_REFUSED", { what: "octets came before the upgrade was answered", why: "nothing may be sent before the 101 answer" }));
+    refuseUpgrade(this.#socket, new Fault("UPGRADE_REFUSED", { what: "octets came before the upgrade was answered", why: "nothing may be sent before the 101 answer", hint: "wait for the answer before the first octets" }));
   }
 }

@@ -1,6 +1,9 @@
 // Frame types and the frame's three-part head: `type u8 | stream varint | length varint | payload`. Pure. PROTOCOL.md section 1.
 import { varintSize, writeVarint } from "./bytes.ts";
 
+/** The WebSocket subprotocol that both ends name: these frames, in this form. */
+export const SUBPROTOCOL = "bowline.1";
+
 /**
  * ```
  * +---------+---------------+---------------+---------+

@@ -121,7 +121,7 @@ function hexDigit(octet: number): number {
 }
 
 function broken(why: string): Fault {
-  return new Fault("HEAD_MALFORMED", { what: "the body is not valid HTTP/1.1", why });
+  return new Fault("HEAD_MALFORMED", { what: "the body is not valid HTTP/1.1", why, hint: "check what sends it, and what stands in between" });
 }
 
 /** Framing of a request's body (RFC 9112 section 6.3): without a length and not chunked there is none. */

@@ -54,7 +54,7 @@ function consistsOf(text: string, from: number, to: number, wanted: number): boo
 }
 
 function malformed(why: string): Fault {
-  return new Fault("HEAD_MALFORMED", { what: "the message is not valid HTTP/1.1", why });
+  return new Fault("HEAD_MALFORMED", { what: "the message is not valid HTTP/1.1", why, hint: "check what sends it, and what stands in between" });
 }
 
 /** `METHOD SP target SP HTTP/1.x`, without its CRLF. Fault HEAD_MALFORMED; METHOD_REFUSED for a method that is not forwarded. */
@@ -69,7 +69,7 @@ export function parseRequestLine(line: string): RequestLine {
   const method = line.slice(0, first);
   if (!METHODS.has(method)) {
     if (!consistsOf(line, 0, first, TOKEN)) throw malformed("its method is not a token");
-    throw new Fault("METHOD_REFUSED", { what: `the method ${method.slice(0, 16)} is not forwarded`, why: `${[...METHODS].join(", ")} are` });
+    throw new Fault("METHOD_REFUSED", { what: `the method ${method.slice(0, 16)} is not forwarded`, why: `${[...METHODS].join(", ")} are`, hint: "use one of those" });
   }
   return { method, target: line.slice(first + 1, second), minor };
 }
@@ -114,7 +114,7 @@ export function parseHeaderBlock(text: string, at = 0): HeaderBlock {
     while (from < to && isBlank(text.charCodeAt(from))) from += 1;
     while (to > from && isBlank(text.charCodeAt(to - 1))) to -= 1;
     if (!consistsOf(text, from, to, VALUE)) throw malformed("a header's value holds a control character");
-    if (pairs.length >= 2 * headPairsMax) throw new Fault("HEAD_TOO_LARGE", { what: "the message has too many headers", why: `at most ${headPairsMax} are read` });
+    if (pairs.length >= 2 * headPairsMax) throw new Fault("HEAD_TOO_LARGE", { what: "the message has too many headers", why: `at most ${headPairsMax} are read`, hint: "send fewer" });
     const name = text.slice(start, colon).toLowerCase();
     const value = text.slice(from, to);
     pairs.push(name, value);
@@ -125,7 +125,7 @@ export function parseHeaderBlock(text: string, at = 0): HeaderBlock {
     }
     start = end + 2;
   }
-  if (facts.isChunked && facts.contentLength !== null) throw new Fault("HEADER_REFUSED", { what: "the message has Content-Length and Transfer-Encoding", why: "two readers would not agree on where it ends" });
+  if (facts.isChunked && facts.contentLength !== null) throw new Fault("HEADER_REFUSED", { what: "the message has Content-Length and Transfer-Encoding", why: "two readers would not agree on where it ends", hint: "send one of the two" });
   return { pairs, ...facts };
 }
 
@@ -133,15 +133,15 @@ const FRAMING = new Set(["content-length", "transfer-encoding", "connection", "e
 
 function note(facts: { -readonly [Key in keyof Omit<HeaderBlock, "pairs">]: HeaderBlock[Key] }, name: string, value: string): void {
   if (name === "content-length") {
-    if (facts.contentLength !== null) throw new Fault("HEADER_REFUSED", { what: "the message has Content-Length twice", why: "two readers would not agree on where it ends" });
+    if (facts.contentLength !== null) throw new Fault("HEADER_REFUSED", { what: "the message has Content-Length twice", why: "two readers would not agree on where it ends", hint: "send it once" });
     const length = value.length === 0 || value.length > lengthDigitsMax ? -1 : digits(value, 0, value.length);
     if (length === -1) throw malformed("its Content-Length is not a decimal number");
     facts.contentLength = length;
   } else if (name === "transfer-encoding") {
-    if (facts.isChunked || value.toLowerCase() !== "chunked") throw new Fault("HEADER_REFUSED", { what: "the message has a Transfer-Encoding that is not exactly chunked", why: "two readers would not agree on where it ends" });
+    if (facts.isChunked || value.toLowerCase() !== "chunked") throw new Fault("HEADER_REFUSED", { what: "the message has a Transfer-Encoding that is not exactly chunked", why: "two readers would not agree on where it ends", hint: "send Transfer-Encoding: chunked once, or a Content-Length" });
     facts.isChunked = true;
   } else if (name === "expect") {
-    if (value.toLowerCase() !== "100-continue") throw new Fault("HEADER_REFUSED", { what: `the expectation ${value.slice(0, 32)} cannot be met`, why: "100-continue is the only one there is (RFC 9110 section 10.1.1)" });
+    if (value.toLowerCase() !== "100-continue") throw new Fault("HEADER_REFUSED", { what: `the expectation ${value.slice(0, 32)} cannot be met`, why: "100-continue is the only one there is (RFC 9110 section 10.1.1)", hint: "leave the Expect header out" });
     facts.expectsContinue = true;
   } else {
     for (const part of value.split(",")) {
