@@ -27,20 +27,20 @@ export function forwardedRequestHeaders(flat: readonly string[], isUpgrade = fal
   for (let index = 0; index + 1 < flat.length; index += 2) {
     const name = flat[index]!.toLowerCase();
     if (ONCE_ONLY.has(name)) {
-      if (seen.has(name)) throw new Fault("HEADER_REFUSED", { what: `the request carries the header ${name} twice`, why: "two readers would not agree on which one counts" });
+      if (seen.has(name)) throw new Fault("HEADER_REFUSED", { what: `the request carries the header ${name} twice`, why: "two readers would not agree on which one counts", hint: "send it once; a proxy between you and the relay may have added the other" });
       seen.add(name);
     }
     const value = flat[index + 1]!;
     if (name === "transfer-encoding" && value.trim().toLowerCase() !== "chunked") {
-      throw new Fault("HEADER_REFUSED", { what: "the request has a Transfer-Encoding that is not exactly chunked", why: "two readers would not agree on where it ends" });
+      throw new Fault("HEADER_REFUSED", { what: "the request has a Transfer-Encoding that is not exactly chunked", why: "two readers would not agree on where it ends", hint: "send Transfer-Encoding: chunked, or Content-Length" });
     }
     if (isUpgrade && name === "upgrade" && !UPGRADE_PROTOCOLS.has(value.toLowerCase())) {
-      throw new Fault("UPGRADE_REFUSED", { what: `an upgrade to ${value.slice(0, 32)} is not forwarded`, why: "Kubernetes upgrades to SPDY/3.1 and websocket" });
+      throw new Fault("UPGRADE_REFUSED", { what: `an upgrade to ${value.slice(0, 32)} is not forwarded`, why: "Kubernetes upgrades to SPDY/3.1 and websocket", hint: "use kubectl exec, attach, cp or port-forward; nothing else of the cluster is upgraded" });
     }
     if (mayCross(name, isUpgrade) && !named.has(name)) out.push(name, value);
   }
   if (seen.has("content-length") && seen.has("transfer-encoding")) {
-    throw new Fault("HEADER_REFUSED", { what: "the request has Content-Length and Transfer-Encoding", why: "two readers would not agree on where it ends" });
+    throw new Fault("HEADER_REFUSED", { what: "the request has Content-Length and Transfer-Encoding", why: "two readers would not agree on where it ends", hint: "send one of them" });
   }
   return out;
 }
