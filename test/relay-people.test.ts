@@ -1,6 +1,6 @@
 // The API about people and join tokens over a real store: who can log in again, which token is revoked, what a join token may hold; and that each refusal says what to
 // try.
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { admitJoin } from "../relay/agents/admission.ts";
@@ -9,6 +9,7 @@ import { Authenticator, makeOperatorToken, tokenHash } from "../relay/http/auth.
 import { joinTokenRoutes } from "../relay/http/operate-joins.ts";
 import { siteRoutes } from "../relay/http/operate-sites.ts";
 import { peopleRoutes } from "../relay/http/operate.ts";
+import { firstLogin as makeFirstLogin } from "../relay/relay.ts";
 import * as relayModule from "../relay/store/operations.ts";
 import type { KubeLoginAnswer, Listing, LoginAnswer, OperatorTokenRow } from "../shared/api.ts";
 import { asFault } from "../shared/kit/errors.ts";
@@ -29,7 +30,7 @@ let auth: Authenticator;
 beforeEach(() => {
   dir = makeTempDir("people");
   store = openStoreInline<relayModule.RelayOperations>({ file: join(dir, "relay.db"), module: relayModule });
-  clock = new ManualClock(1_700_000_000_000);
+  clock = new ManualClock(Date.now()); // a relay's start reads the machine's own
   auth = new Authenticator(store, clock);
 });
 afterEach(async () => {
@@ -64,6 +65,15 @@ test("an operator whose only token's time is over logs in again with a first-log
   clock.advance(31 * dayMs);
   await expect(call("GET", "/whoami", { token })).rejects.toMatchObject({ code: "TOKEN_EXPIRED", hint: expect.stringContaining("restart the relay") as string });
   expect(await call("GET", "/whoami", { token: await firstLogin() })).toMatchObject({ operator: "admin", tier: "admin" });
+});
+
+test("a first-login token is made when nobody has a good one, or when it is asked for because that one is lost", async () => {
+  const first = await makeFirstLogin(store, dir);
+  expect(readFileSync(join(dir, "first-login"), "utf8")).toBe(`${first}\n`);
+  await call("POST", "/login", { body: { token: first } });
+  expect(await makeFirstLogin(store, dir)).toBeNull();
+  const again = await makeFirstLogin(store, dir, true);
+  expect(await call("POST", "/login", { body: { token: again } })).toMatchObject({ operator: "admin" });
 });
 
 test("one token is revoked by its id, at once, and the others stay", async () => {
