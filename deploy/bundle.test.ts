@@ -33,6 +33,12 @@ test("the built relay makes its folder, which takes the database thread, its ope
   expect(existsSync(join(folder, "relay.db"))).toBe(true);
 });
 
+test("the built relay's doctor looks at that folder and answers programs", () => {
+  const folder = join(home, "relay");
+  expect(JSON.parse(bowline("relay", "doctor", "--data", folder, "--listen", "127.0.0.1:0", "-o", "json"))).toMatchObject({ kind: "RelayDoctor", ok: true });
+  expect(JSON.parse(bowline("relay", "init", "--data", folder, "-o", "json"))).toMatchObject({ kind: "RelayFolder", isFirstStart: false, firstLogin: join(folder, "first-login") });
+});
+
 test("the built agent prints a manifest without loading the kubeconfig library", () => {
   expect(bowline("agent", "manifest", "--rbac-only")).toContain('"kind": "ClusterRole"');
   expect(sizes["agent.mjs"]).toBeLessThan(400 * 1024);

@@ -1,6 +1,6 @@
 // The relay's settings: one table, each with a flag, an environment name and a line of help. The only file here that reads the environment.
 import { hostname, networkInterfaces } from "node:os";
-import { parseDuration, parseHostPort, parseList, parseOneOf, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
+import { parseDuration, parseHostPort, parseList, parseOneOf, parseSwitch, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
 import { LOG_LEVELS } from "../shared/kit/log.ts";
 
 const TABLE = {
@@ -13,6 +13,8 @@ const TABLE = {
   binding: { flag: "--tls-binding", env: "BOWLINE_TLS_BINDING", fallback: "exporter" as const, parse: parseOneOf(["exporter", "none"] as const), help: "none when a load balancer ends TLS in front of the relay (weaker)" },
   httpCodec: { flag: "--http-codec", env: "BOWLINE_HTTP_CODEC", fallback: "own" as const, parse: parseOneOf(["own", "library"] as const), help: "who reads kubectl's HTTP/1.1: our strict codec (own), or Node's (library)" },
   drainMs: { flag: "--drain", env: "BOWLINE_DRAIN", fallback: 10_000, parse: parseDuration, help: "how long requests may finish at shutdown", shown: "10s" },
+  firstLogin: { flag: "--first-login", env: "BOWLINE_FIRST_LOGIN", fallback: false, parse: parseSwitch, isSwitch: true, help: "init: make a first-login token although an operator has a good one, because it is lost" },
+  output: { flag: "--output", short: "-o", env: "BOWLINE_OUTPUT", fallback: "text" as const, parse: parseOneOf(["text", "json"] as const), help: "init, doctor: text or json" },
   logLevel: { flag: "--log-level", env: "BOWLINE_LOG_LEVEL", fallback: "info" as const, parse: parseOneOf(LOG_LEVELS), help: LOG_LEVELS.join(", ") },
   logFormat: { flag: "--log-format", env: "BOWLINE_LOG_FORMAT", fallback: "auto" as const, parse: parseOneOf(["auto", "json", "text"] as const), help: "auto is text on a terminal and JSON elsewhere" },
   crash: { flag: "--crash-at", env: "BOWLINE_CRASH_AT", fallback: "", parse: parseText, help: "for tests: kill the process at this named point, NAME or NAME:N" },

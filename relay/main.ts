@@ -1,19 +1,18 @@
 // Entry of the relay: `run`, `init`, `doctor`. Reads the settings, prints, sets exit codes, turns signals into a clean stop. The only file of the relay's side
 // that does any of these.
-import { existsSync, statfsSync } from "node:fs";
 import { join } from "node:path";
-import { certificateEndMs } from "../shared/kit/certificates.ts";
 import { armCrashPoint, parseCrashPlan } from "../shared/kit/crash.ts";
 import { asFault, Fault, faultText } from "../shared/kit/errors.ts";
 import { createLogger, type Logger } from "../shared/kit/log.ts";
 import { tuneMemory } from "../shared/kit/memory.ts";
 import { ownNames, readRelaySettings, relaySettingsHelp, type RelaySettings } from "./config.ts";
+import { checkJson, checkRelay, checkText } from "./doctor.ts";
 import { firstLogin, startRelay } from "./relay.ts";
 import { openRelayFolder, relayTls } from "./setup.ts";
 
 const HELP = `bowline relay run      serve agents and operators (the default)
-bowline relay init     make keys, certificates and database, print the first-login token, do not serve
-bowline relay doctor   check this relay's folder, certificate, port and disk
+bowline relay init     make keys, certificates and database, do not serve; print a first-login token when no operator has a good one
+bowline relay doctor   look at this relay's folder, disk, keys, database, certificate and port; changes nothing
 
 Settings (flag, environment, meaning):
 ${relaySettingsHelp()}
@@ -52,59 +51,37 @@ function sayFirstLogin(settings: RelaySettings, address: string, token: string):
   const file = join(settings.data, "first-login");
   const shown = process.stdout.isTTY === true ? token : `"$(cat ${file})"`;
   const ca = settings.tlsCert === "" ? ` --ca ${join(settings.data, "tls", "ca.crt")}` : settings.tlsCa === "" ? "" : ` --ca ${settings.tlsCa}`;
-  process.stdout.write(`nobody has logged in yet; within an hour:\n  bowline login ${address}${ca} --token ${shown}\n`);
+  process.stdout.write(`no operator has a token that is good; log in within an hour:\n  bowline login ${address}${ca} --token ${shown}\n`);
 }
 
 async function init(settings: RelaySettings): Promise<void> {
   const folder = await openRelayFolder(settings.data);
   try {
     await relayTls(settings.data, settings, ownNames(settings.names), Date.now());
-    process.stdout.write(`${folder.isFirstStart ? "set up" : "was set up already:"} ${settings.data}\nidentity ${folder.keys.identity.publicKey}\n`);
-    const token = await firstLogin(folder.store, settings.data);
+    const token = await firstLogin(folder.store, settings.data, settings.firstLogin);
+    const identity = folder.keys.identity.publicKey;
+    if (settings.output === "json") {
+      const made = { apiVersion: "bowline/v1", kind: "RelayFolder", data: settings.data, isFirstStart: folder.isFirstStart, identity, firstLogin: token === null ? null : join(settings.data, "first-login") };
+      return void process.stdout.write(`${JSON.stringify(made, null, 2)}\n`);
+    }
+    process.stdout.write(`${folder.isFirstStart ? "set up" : "was set up already:"} ${settings.data}\nidentity ${identity}\n`);
     if (token !== null) sayFirstLogin(settings, `https://localhost:${settings.listen.port}`, token);
   } finally {
     await folder.store.close();
   }
 }
 
-/** One line per check; ends with whose problem it is. Looks only; a running relay's database is not touched. */
 async function doctor(settings: RelaySettings): Promise<void> {
-  const { data } = settings;
-  const checks: { readonly what: string; readonly isOk: boolean; readonly said: string }[] = [];
-  const check = (what: string, isOk: boolean, said: string): void => void checks.push({ what, isOk, said });
-  const isSetUp = existsSync(join(data, "identity.key"));
-  check("folder", isSetUp, isSetUp ? data : `${data} was not set up: bowline relay init --data ${data}`);
-  if (isSetUp) {
-    const free = statfsSync(data);
-    const freeMiB = Math.round((free.bavail * free.bsize) / 1_048_576);
-    check("disk", freeMiB > 256, `${freeMiB} MiB free`);
-    try {
-      const folder = await openRelayFolder(data);
-      await folder.store.close();
-      check("database", true, "opens, no relay is running on it");
-    } catch (error) {
-      const fault = asFault(error);
-      check("database", fault.code === "STORE_HELD", fault.code === "STORE_HELD" ? "a relay is running on it" : `${fault.message}: ${fault.why}`);
-    }
-    try {
-      const tls = await relayTls(data, settings, ownNames(settings.names), Date.now());
-      const days = Math.floor((certificateEndMs(tls.cert) - Date.now()) / 86_400_000);
-      check("certificate", days > 14, `good for ${days} days`);
-    } catch (error) {
-      check("certificate", false, `${asFault(error).message}: ${asFault(error).why}`);
-    }
-  }
-  for (const { what, isOk, said } of checks) process.stdout.write(`${isOk ? "ok   " : "FAIL "} ${what.padEnd(12)} ${said}\n`);
-  const failed = checks.find(({ isOk }) => !isOk);
-  process.stdout.write(failed === undefined ? "nothing is wrong here\n" : `the problem: ${failed.what}\n`);
-  process.exitCode = failed === undefined ? 0 : 1;
+  const checks = await checkRelay({ dir: settings.data, listen: settings.listen, tls: settings, names: ownNames(settings.names), nowMs: Date.now() });
+  process.stdout.write(settings.output === "json" ? checkJson(checks) : checkText(checks));
+  process.exitCode = checks.every(({ isOk }) => isOk) ? 0 : 1;
 }
 
 async function main(): Promise<void> {
   const { settings, words, wantsHelp } = readRelaySettings(process.argv.slice(2));
   if (wantsHelp) return void process.stdout.write(HELP);
   const [word = "run", ...rest] = words;
-  if (rest.length > 0) throw new Fault("USAGE", { what: `"${rest[0]}" is one word too many`, hint: "bowline relay --help" });
+  if (rest.length > 0) throw new Fault("USAGE", { what: `"${rest[0]}" is one word too many`, why: "one of run, init and doctor is all", hint: "bowline relay --help" });
   if (word === "run") return run(settings);
   if (word === "init") return init(settings);
   if (word === "doctor") return doctor(settings);

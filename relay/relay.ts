@@ -9,6 +9,7 @@ import type { Logger } from "../shared/kit/log.ts";
 import { uuidV7 } from "../shared/kit/random.ts";
 import { sealSiteStatement } from "../shared/trust/site-statement.ts";
 import { Acceptor } from "./agents/accept.ts";
+import { endSite } from "./agents/end-site.ts";
 import { Roster, type Linked } from "./agents/roster.ts";
 import { serveLink } from "./agents/serve-link.ts";
 import { leaseLetters, settleLetter } from "./command/deliver.ts";
@@ -17,7 +18,8 @@ import { startSweep } from "./command/sweep.ts";
 import { ownNames, type RelaySettings } from "./config.ts";
 import { Api } from "./http/api.ts";
 import { Authenticator, makeOperatorToken, tokenHash } from "./http/auth.ts";
-import { joinTokenRoutes, peopleRoutes } from "./http/operate.ts";
+import { joinTokenRoutes } from "./http/operate-joins.ts";
+import { peopleRoutes } from "./http/operate.ts";
 import { commandRoutes, siteRoutes, type SiteOptions } from "./http/operate-sites.ts";
 import { routes } from "./http/routes.ts";
 import { problemOctets } from "./http/answers.ts";
@@ -40,16 +42,16 @@ const shutdownSpreadMs = 2_000;
 export interface RunningRelay {
   readonly port: number;
   readonly address: string;
-  /** Token of the first login, when nobody has logged in yet. */
+  /** Token of a first login, when no operator has one that is good. */
   readonly firstLogin: string | null;
   stop(): Promise<void>;
 }
 
-/** Makes and stores a first-login token when nobody has ever logged in. */
-export async function firstLogin(store: RelayStore, dir: string): Promise<string | null> {
-  if (!(await store.call("needsFirstLogin", null))) return null;
-  const token = makeOperatorToken();
+/** Makes and stores a first-login token when no operator has a token that is good, or when it is asked for: whoever has this folder has the relay anyway. */
+export async function firstLogin(store: RelayStore, dir: string, isAskedFor = false): Promise<string | null> {
   const nowMs = Date.now();
+  if (!isAskedFor && !(await store.call("needsFirstLogin", { nowMs }))) return null;
+  const token = makeOperatorToken();
   await store.call("putFirstLogin", { hash: tokenHash(token), nowMs, expiresMs: nowMs + firstLoginMs });
   writeWhole(join(dir, "first-login"), `${token}\n`, 0o600);
   return token;
@@ -169,14 +171,14 @@ class Relay {
 
   #makeRoutes(): ReturnType<typeof routes> {
     const auth = new Authenticator(this.#store, this.#clock);
-    const people = {
+    const people = { store: this.#store, clock: this.#clock, auth };
+    const joins = {
       store: this.#store,
       clock: this.#clock,
-      auth,
       tokenBase: () => ({ identity: [this.#folder.keys.identity.publicKey], trustRoot: this.#trust.rootHash, tls: this.#tls.ca === null ? ({ kind: "webpki" } as const) : ({ kind: "ca", ca: this.#tls.ca } as const), binding: this.#settings.binding }),
     };
     const sites = this.#siteOptions();
-    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(people), ...siteRoutes(sites), ...commandRoutes(sites)], auth);
+    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(joins), ...siteRoutes(sites), ...commandRoutes(sites)], auth);
     const gateway = this.#gateway(auth);
     return routes({
       api,
@@ -225,7 +227,7 @@ class Relay {
         this.#acceptor.decide(site.id, "approved");
         return approved;
       },
-      end: (site, to, operator) => this.#endSite(site, to, operator),
+      end: (site, to, operator) => endSite({ store: this.#store, clock: this.#clock, acceptor: this.#acceptor, roster: this.#roster }, { site, to, operator }),
       poke: (id) => this.#roster.find(id)?.poke(),
       submit: async (request, operator, idempotencyKey) => {
         const row = await submitCommand({ store: this.#store, clock: this.#clock }, { request, operator, idempotencyKey });
@@ -233,14 +235,6 @@ class Relay {
         return row;
       },
     };
-  }
-
-  async #endSite(site: SiteRow, to: "denied" | "revoked", operator: string): Promise<SiteRow> {
-    const ended = await this.#store.call("endSite", { id: site.id, to, operator, nowMs: this.#clock.wallMs() });
-    const fault = to === "denied" ? new Fault("JOIN_DENIED", { what: "an operator refused this agent" }) : new Fault("SITE_REVOKED", { what: "this site was revoked by an operator" });
-    this.#acceptor.decide(site.id, fault);
-    this.#roster.find(site.id)?.link.abort("refused", fault);
-    return ended;
   }
 
   /** Certificates and trust documents end; both are renewed long before, and sites hear of new trust on a fresh link. */

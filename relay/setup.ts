@@ -114,13 +114,37 @@ export interface RelayTls {
   readonly ca: string | null;
 }
 
+export interface TlsSettings {
+  readonly tlsCert: string;
+  readonly tlsKey: string;
+  readonly tlsCa: string;
+}
+
 /** Certificates: the given ones, or the relay's own, made and renewed here. */
-export async function relayTls(dir: string, settings: { readonly tlsCert: string; readonly tlsKey: string; readonly tlsCa: string }, names: readonly string[], nowMs: number): Promise<RelayTls> {
-  if (settings.tlsCert !== "" || settings.tlsKey !== "") {
-    if (settings.tlsCert === "" || settings.tlsKey === "") throw new Fault("USAGE", { what: "--tls-cert and --tls-key belong together", why: "one of them is missing" });
-    return { cert: readPem(settings.tlsCert, "CERTIFICATE"), key: readPem(settings.tlsKey, "PRIVATE KEY"), ca: settings.tlsCa === "" ? null : readPem(settings.tlsCa, "CERTIFICATE") };
-  }
-  const tlsDir = join(dir, "tls");
+export async function relayTls(dir: string, settings: TlsSettings, names: readonly string[], nowMs: number): Promise<RelayTls> {
+  if (!areGiven(settings)) await makeOwnTls(join(dir, "tls"), names, nowMs);
+  return readTls(dir, settings);
+}
+
+function areGiven({ tlsCert, tlsKey }: TlsSettings): boolean {
+  if ((tlsCert === "") !== (tlsKey === "")) throw new Fault("USAGE", { what: "--tls-cert and --tls-key belong together", why: "one of them is missing", hint: "give both, or neither for the relay's own certificate" });
+  return tlsCert !== "";
+}
+
+/** The certificates as they are there: looks only. */
+export function readTls(dir: string, settings: TlsSettings): RelayTls {
+  if (areGiven(settings)) return { cert: readPem(settings.tlsCert, "CERTIFICATE"), key: readPem(settings.tlsKey, "PRIVATE KEY"), ca: settings.tlsCa === "" ? null : readPem(settings.tlsCa, "CERTIFICATE") };
+  const file = (name: string): string => join(dir, "tls", name);
+  const ca = readPem(file("ca.crt"), "CERTIFICATE");
+  return { cert: readPem(file("tls.crt"), "CERTIFICATE") + ca, key: readPem(file("tls.key"), "PRIVATE KEY"), ca };
+}
+
+/** Whether the next start issues the relay's own certificate anew: for other names, or because its time comes. */
+export function isOwnTlsDue(dir: string, settings: TlsSettings, names: readonly string[], nowMs: number): boolean {
+  return !areGiven(settings) && !isUsable(join(dir, "tls", "tls.crt"), join(dir, "tls", "names"), names, nowMs);
+}
+
+async function makeOwnTls(tlsDir: string, names: readonly string[], nowMs: number): Promise<void> {
   const file = (name: string): string => join(tlsDir, name);
   try {
     mkdirSync(tlsDir, { recursive: true, mode: 0o700 });
@@ -130,18 +154,15 @@ export async function relayTls(dir: string, settings: { readonly tlsCert: string
       writeWhole(file("ca.key"), authority.key, 0o600);
       writeWhole(file("ca.crt"), authority.cert, 0o644);
     }
-    if (!isUsable(file("tls.crt"), file("names"), names, nowMs)) {
-      const pair = await issueCertificate({ cert: readFileSync(file("ca.crt"), "utf8"), key: readPem(file("ca.key"), "PRIVATE KEY") }, names, certificateDays, nowMs);
-      rmSync(file("names"), { force: true }); // written last: a pair that was half replaced is made anew
-      writeWhole(file("tls.key"), pair.key, 0o600);
-      writeWhole(file("tls.crt"), pair.cert, 0o644);
-      writeWhole(file("names"), names.join("\n"), 0o644);
-    }
+    if (isUsable(file("tls.crt"), file("names"), names, nowMs)) return;
+    const pair = await issueCertificate({ cert: readFileSync(file("ca.crt"), "utf8"), key: readPem(file("ca.key"), "PRIVATE KEY") }, names, certificateDays, nowMs);
+    rmSync(file("names"), { force: true }); // written last: a pair that was half replaced is made anew
+    writeWhole(file("tls.key"), pair.key, 0o600);
+    writeWhole(file("tls.crt"), pair.cert, 0o644);
+    writeWhole(file("names"), names.join("\n"), 0o644);
   } catch (error) {
     throw fileFault(error, tlsDir);
   }
-  const ca = readPem(file("ca.crt"), "CERTIFICATE");
-  return { cert: readPem(file("tls.crt"), "CERTIFICATE") + ca, key: readPem(file("tls.key"), "PRIVATE KEY"), ca };
 }
 
 function isUsable(cert: string, namesFile: string, names: readonly string[], nowMs: number): boolean {

@@ -159,6 +159,7 @@ export interface CommandView {
   readonly endedAtSite: string | null;
   /** Asked of the site; its word counts. */
   readonly cancelAsked: string | null;
+  /** In a list, an outcome of more than 16 KiB leaves out its objects. */
   readonly outcome: CommandOutcome | null;
 }
 
@@ -182,6 +183,15 @@ export interface OperatorTokenRequest {
   readonly operator?: string;
   readonly ttlMs?: number;
   readonly purpose?: string;
+}
+
+/** A token that is good now. Its id names it and is no secret. */
+export interface OperatorTokenRow {
+  readonly id: string;
+  readonly operator: string;
+  readonly purpose: string;
+  readonly created: string;
+  readonly expires: string;
 }
 
 export interface KubeLoginAnswer {

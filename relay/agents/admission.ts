@@ -5,7 +5,8 @@ import { Fault } from "../../shared/kit/errors.ts";
 import { siteIdOf } from "../../shared/kit/keys.ts";
 import type { Claim } from "../../shared/link/handshake.ts";
 import { trustCharsMax, trustStepsMax, type Welcome } from "../../shared/link/handshake-parts.ts";
-import { SITE_NAME } from "../../shared/rules/target.ts";
+import { parseLabels } from "../../shared/rules/labels.ts";
+import { requireSiteName } from "../../shared/rules/target.ts";
 import { creditStartBytes, letterCreditBytes, letterCreditLetters } from "../../shared/wire/limits.ts";
 import type { SiteRow } from "../store/sites.ts";
 import type { RelayStore } from "../store/store.ts";
@@ -24,7 +25,7 @@ export async function admitLink(store: RelayStore, clock: Clock, claim: Claim): 
   const known = await store.call("findSiteById", { id });
   // A site that is unknown and one whose key does not fit answer alike to a stranger.
   if (known === null || !claim.isSignedBy(known.signKey)) {
-    throw new Fault("SITE_KEY_WRONG", { what: "the relay knows no site with this key", why: known === null ? "no such site has joined, or the relay's database is older" : "the proof does not fit", hint: "join again with a new token: bowline agent join --token TOKEN" });
+    throw new Fault("SITE_KEY_WRONG", { what: "the relay knows no site with this key", why: known === null ? "no such site has joined, or the relay's database is older" : "the proof does not fit", hint: "join again with a new token and an empty --data folder: bowline agent join --token TOKEN --data FOLDER" });
   }
   const { site, isClone, inDoubt, held } = await store.call("admitLink", {
     id,
@@ -39,7 +40,7 @@ export async function admitLink(store: RelayStore, clock: Clock, claim: Claim): 
     nowMs: clock.wallMs(),
   });
   if (isClone) {
-    throw new Fault("SITE_CLONED", { what: "another agent runs with this site's keys", why: `it has dialled more often than this one (dial ${claim.dial})`, hint: "stop one of them; keys belong to one agent. After restoring an old copy of the agent's data, join again with a new token" });
+    throw new Fault("SITE_CLONED", { what: "another agent runs with this site's keys", why: `it has dialled more often than this one (dial ${claim.dial})`, hint: "stop one of them; keys belong to one agent. After restoring an old copy of the agent's data, join again with a new token and an empty --data folder" });
   }
   return { site, welcome: await welcomeOf(store, site, claim, { inDoubt, held }) };
 }
@@ -50,15 +51,15 @@ export async function admitJoin(store: RelayStore, clock: Clock, claim: Claim): 
   const nowMs = clock.wallMs();
   const token = await store.call("findJoinToken", { id: join.token });
   if (token === null || !claim.isProvenBy(Buffer.from(token.secret))) throw new Fault("JOIN_TOKEN_UNKNOWN", { what: "the relay does not know this join token", why: token === null ? "it was never made here" : "the proof of its secret does not hold", hint: "make a new one: bowline token create" });
-  if (!claim.isSignedBy(join.signKey)) throw new Fault("SITE_KEY_WRONG", { what: "the agent did not prove the key it wants to join with" });
-  if (!SITE_NAME.test(join.name)) throw new Fault("USAGE", { what: `"${join.name.slice(0, 64)}" cannot be a site's name`, why: "a name is a DNS label: lower case letters, digits and -, at most 63 characters", hint: "bowline agent join --name NAME ..." });
+  if (!claim.isSignedBy(join.signKey)) throw new Fault("SITE_KEY_WRONG", { what: "the agent did not prove the key it wants to join with", hint: "keys or claim were changed on their way: bowline agent doctor" });
+  const name = requireSiteName(join.name, "bowline agent join --name plant-07 ...");
   const site = await store.call("joinSite", {
     token: join.token,
     site: siteIdOf(join.signKey),
     signKey: join.signKey,
     boxKey: join.boxKey,
-    name: join.name,
-    labels: join.labels,
+    name,
+    labels: parseLabels(join.labels),
     boot: claim.boot,
     dial: claim.dial,
     fence: claim.fence,

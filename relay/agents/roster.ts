@@ -73,11 +73,6 @@ export class Roster {
     return this.#byId.get(siteId) ?? null;
   }
 
-  /** Null for a name that has never been linked to this process. */
-  idOf(name: string): string | null {
-    return this.#idsByName.get(name) ?? null;
-  }
-
   /** The link of a name, in two looks and no promise: every request of kubectl comes by here. */
   linkFor(name: string): Linked | null {
     const id = this.#idsByName.get(name);
@@ -104,10 +99,6 @@ export class Roster {
 
   all(): IterableIterator<Linked> {
     return this.#byId.values();
-  }
-
-  get size(): number {
-    return this.#byId.size;
   }
 }
 

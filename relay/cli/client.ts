@@ -96,7 +96,7 @@ async function boundedText(body: AsyncIterable<Buffer>): Promise<string> {
   let octets = 0;
   for await (const chunk of body) {
     octets += chunk.length;
-    if (octets > answerBytesMax) throw new Fault("BODY_TOO_LARGE", { what: "the relay's answer is over 64 MiB" });
+    if (octets > answerBytesMax) throw new Fault("BODY_TOO_LARGE", { what: "the relay's answer is over 64 MiB", why: "no answer of the API is so long", hint: "ask for less: bowline command ls --site NAME" });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");
@@ -117,6 +117,6 @@ function transportFault(error: unknown, server: string): Fault {
   const cause = (error as { cause?: unknown }).cause;
   if (cause instanceof Fault) return cause;
   const text = error instanceof Error ? error.message : String(error);
-  if ((error as { name?: string }).name === "TimeoutError") return new Fault("RELAY_UNREACHABLE", { what: `${server} did not answer within ${callMs / 1000} s`, hint: "try again; bowline relay doctor, run at the relay, says more" });
-  return new Fault("RELAY_UNREACHABLE", { what: `${server} cannot be reached`, why: text, cause: error });
+  if ((error as { name?: string }).name === "TimeoutError") return new Fault("RELAY_UNREACHABLE", { what: `${server} did not answer within ${callMs / 1000} s`, why: "it took the question and said nothing", hint: "try again; bowline relay doctor, run at the relay, says more" });
+  return new Fault("RELAY_UNREACHABLE", { what: `${server} cannot be reached`, why: text, hint: "check the address, the network and the proxy settings (HTTPS_PROXY, NO_PROXY)", cause: error });
 }

@@ -4,10 +4,12 @@ import { randomUUID } from "node:crypto";
 import { pause, systemClock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import type { CommandRequest, CommandSpec, CommandView, Listing, SiteSummary } from "../../shared/api.ts";
+import { printable } from "../../shared/kit/shown.ts";
+import { isTerminal } from "../../shared/rules/command-state.ts";
+import { isLinked } from "../../shared/rules/freshness.ts";
 import { age, fields, printList, printOne, type Column } from "./output.ts";
 import type { Run } from "./run.ts";
 
-const ENDED = new Set(["succeeded", "failed", "rejected", "expired", "superseded", "cancelled", "outcome-unknown", "abandoned"]);
 const waitPollMs = { first: 250, most: 2_000 };
 /** The relay is not there right now: what was asked may be asked again with the same key. */
 const AWAY = new Set(["RELAY_UNREACHABLE", "PROXY_FAILED", "DRAINING", "STORE_FAILED"]);
@@ -35,7 +37,7 @@ export async function submit(run: Run, options: SubmitOptions): Promise<void> {
     } catch (error) {
       if (!(error instanceof Fault) || options.sites.length === 1 || error.code === "INTERRUPTED") throw error;
       faults.push(error);
-      run.terminal.say(`${site}: ${error.message}: ${error.why} (${error.code})\n`);
+      run.terminal.say(`${printable(`${site}: ${error.message}: ${error.why} (${error.code})`)}\n`);
       return null;
     }
   };
@@ -55,11 +57,11 @@ export async function submit(run: Run, options: SubmitOptions): Promise<void> {
 async function submitOne(run: Run, options: SubmitOptions, site: string): Promise<CommandView | null> {
   const summary = options.live || options.dryRun ? await run.client().get<SiteSummary>(`/sites/${encodeURIComponent(site)}`) : null;
   if (options.dryRun) {
-    const when = summary?.link === "online" ? "now" : `when it returns (link ${summary?.link}, last contact ${age(summary?.lastContact ?? null, Date.now())})`;
+    const when = summary !== null && isLinked(summary.link) ? "now" : `when it returns (link ${summary?.link}, last contact ${age(summary?.lastContact ?? null, Date.now())})`;
     run.terminal.out(`${site}: ${describeSpec(options.spec)}, ${when}; nothing was sent\n`);
     return null;
   }
-  if (options.live && summary?.link !== "online") {
+  if (options.live && (summary === null || !isLinked(summary.link))) {
     throw new Fault("SITE_OFFLINE", { what: `${site} is offline`, why: `last contact ${age(summary?.lastContact ?? null, Date.now())}, and --live asks for now`, hint: "leave --live out: the order then waits for the site" });
   }
   const request: CommandRequest = { site, spec: options.spec, ...(options.expiresInMs === null ? {} : { expiresInMs: options.expiresInMs }), ...(options.orderingKey === null ? {} : { orderingKey: options.orderingKey }), ...(options.collapseKey === null ? {} : { collapseKey: options.collapseKey }) };
@@ -103,8 +105,8 @@ async function waitForCommand(run: Run, id: string, timeoutMs: number): Promise<
         if (error instanceof Fault && AWAY.has(error.code)) return error; // a relay that restarts is waited for as well
         throw error;
       });
-    if (!(view instanceof Fault) && ENDED.has(view.state)) return view;
-    const now = view instanceof Fault ? `the relay is away: ${view.why}` : `${view.site}: ${view.state}${view.why === "" ? "" : ` (${view.why})`}`;
+    if (!(view instanceof Fault) && isTerminal(view.state)) return view;
+    const now = printable(view instanceof Fault ? `the relay is away: ${view.why}` : `${view.site}: ${view.state}${view.why === "" ? "" : ` (${view.why})`}`);
     if (now !== said) run.terminal.say(`${said === "" ? "waiting, Ctrl-C only stops waiting\n" : ""}${now}\n`);
     said = now;
     if (Date.now() >= until) throw new Fault("GAVE_UP_WAITING", { what: `command ${id} has not ended`, why: `${now}; it goes on by itself`, hint: `bowline command wait ${id}` });
@@ -170,6 +172,6 @@ export async function describeCommand(run: Run, id: string): Promise<void> {
       ["Ended", view.endedAtSite === null ? "-" : `${view.endedAtSite} (site clock), known here ${view.ended ?? "-"}`],
       ["Outcome", view.outcome?.what ?? "-"],
     ]);
-    return `${lines}${(view.outcome?.objects ?? []).map((item) => `  ${item.ref}: ${item.result}${item.why === "" ? "" : `: ${item.why}`}\n`).join("")}`;
+    return `${lines}${(view.outcome?.objects ?? []).map((item) => `  ${printable(`${item.ref}: ${item.result}${item.why === "" ? "" : `: ${item.why}`}`)}\n`).join("")}`;
   });
 }

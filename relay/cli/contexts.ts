@@ -1,8 +1,9 @@
 // The command line's own file: which relays it knows and the operator token for each. Like kubeconfig, several contexts and a current one.
 // The file and its folder are readable by their owner only; a file that others can read is refused.
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import { Fault } from "../../shared/kit/errors.ts";
+import { fileFault, writeWhole } from "../../shared/kit/files.ts";
 
 export interface Context {
   readonly name: string;
@@ -63,9 +64,10 @@ export function findContext(path: string, name: string): Context {
 }
 
 function write(path: string, file: ContextFile): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const next = `${path}.${process.pid}.tmp`;
-  writeFileSync(next, `${JSON.stringify(file, null, 2)}\n`, { mode: 0o600 });
-  chmodSync(next, 0o600);
-  renameSync(next, path); // whole or not at all: two logins at once leave one of them, never half a file
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileFault(error, dirname(path));
+  }
+  writeWhole(path, `${JSON.stringify(file, null, 2)}\n`, 0o600); // two logins at once leave one of them, never half a file
 }

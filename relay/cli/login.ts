@@ -1,13 +1,16 @@
-// `login`, `logout`, `whoami`, `context`, `operator add|ls|rm|token`, `kube login`: who may speak to the relay, and kubectl's way in. Tokens are written to
-// files of mode 0600 and printed only where the command's purpose is to hand one over.
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { stringify } from "yaml";
+// `login`, `logout`, `whoami`, `context`, `operator add|ls|rm`, `kube login`: who may speak to the relay, and kubectl's way in. Tokens are written to files of mode
+// 0600. See tokens.ts for those that are handed over.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { Fault } from "../../shared/kit/errors.ts";
 import type { KubeLoginAnswer, Listing, LoginAnswer } from "../../shared/api.ts";
 import { dropContext, readContexts, saveContext, useContext } from "./contexts.ts";
+import { kubeconfigText, requireOwnFile, writeKubeconfig } from "./kubeconfig.ts";
 import { printList, printOne, type Column } from "./output.ts";
 import type { Run } from "./run.ts";
+
+/** What a renewed login gets (ms): as a first one. */
+const loginMs = 30 * 86_400_000;
 
 export async function login(run: Run, server: string, options: { caFile: string | null; token: string; name: string | null }): Promise<void> {
   const ca = options.caFile === null ? null : readCa(options.caFile);
@@ -22,6 +25,14 @@ export async function login(run: Run, server: string, options: { caFile: string 
   }
 }
 
+/** A fresh token for the context in use, while its old one is still good. The old one ends at its own time: another machine may have it as well. */
+export async function renewLogin(run: Run): Promise<void> {
+  const context = run.context();
+  const answer = await run.client().post<LoginAnswer>("/operator-tokens", { ttlMs: loginMs });
+  saveContext(run.options.contextFile, { ...context, operator: answer.operator, token: answer.token, expires: answer.expires });
+  run.terminal.say(`logged in to ${context.server} as ${answer.operator} until ${answer.expires}; context "${context.name}"\n`);
+}
+
 function readCa(path: string): string {
   let text: string;
   try {
@@ -29,15 +40,24 @@ function readCa(path: string): string {
   } catch (error) {
     throw new Fault("FILE_MISSING", { what: `the CA file ${path} cannot be read`, why: (error as Error).message, hint: "the relay keeps it in DATA/tls/ca.crt" });
   }
-  if (!text.includes("-----BEGIN CERTIFICATE-----")) throw new Fault("FILE_INVALID", { what: `${path} is not a certificate`, why: "it holds no PEM block CERTIFICATE" });
+  if (!text.includes("-----BEGIN CERTIFICATE-----")) throw new Fault("FILE_INVALID", { what: `${path} is not a certificate`, why: "it holds no PEM block CERTIFICATE", hint: "the relay keeps it in DATA/tls/ca.crt" });
   return text;
 }
 
+/** The relay does not take the token any more: then there is nothing to revoke. */
+const OVER: readonly string[] = ["TOKEN_UNKNOWN", "TOKEN_EXPIRED", "TOKEN_REVOKED"];
+
 export async function logout(run: Run): Promise<void> {
   const context = run.context();
-  await run.client().post("/logout", {});
+  let said = "its token is revoked";
+  try {
+    await run.client().post("/logout", {});
+  } catch (error) {
+    if (!(error instanceof Fault) || !OVER.includes(error.code)) throw error;
+    said = `its token was good no more (${error.code})`;
+  }
   dropContext(run.options.contextFile, context.name);
-  run.terminal.say(`logged out of ${context.server}; its token is revoked\n`);
+  run.terminal.say(`logged out of ${context.server}; ${said}\n`);
 }
 
 export async function whoami(run: Run): Promise<void> {
@@ -88,40 +108,16 @@ export async function removeOperator(run: Run, name: string): Promise<void> {
   run.terminal.say(`operator ${name} is removed and every token of theirs revoked\n`);
 }
 
-export async function operatorToken(run: Run, name: string | null, ttlMs: number): Promise<void> {
-  const answer = await run.client().post<LoginAnswer>("/operator-tokens", { ...(name === null ? {} : { operator: name }), ttlMs });
-  printOne(run.terminal, run.format, answer, answer.operator, () => `${answer.token}\n`);
-  if (run.format === "table") run.terminal.say(`for ${answer.operator}, until ${answer.expires}; it is shown once\n`);
-}
-
 /** Writes a kubeconfig with a context for each site and one static token. */
 export async function kubeLogin(run: Run, options: { sites: readonly string[]; ttlMs: number; file: string | null }): Promise<void> {
+  const context = run.context();
+  const file = options.file ?? join(run.options.configDir, "kube", `${context.name.replaceAll(/[^\w.-]/g, "_")}.yaml`);
+  const path = file === "-" ? file : requireOwnFile(file);
   const answer = await run.client().post<KubeLoginAnswer>("/kube-login", { ttlMs: options.ttlMs, sites: options.sites });
   if (answer.sites.length === 0) throw new Fault("SITE_UNKNOWN", { what: "there is no site to log in to", hint: "bowline site ls" });
-  const context = run.context();
-  const text = kubeconfig(context.server, context.ca, answer);
-  const file = options.file ?? join(run.options.configDir, "kube", `${context.name.replaceAll(/[^\w.-]/g, "_")}.yaml`);
-  if (file === "-") return run.terminal.out(text);
-  writePrivate(file, text);
+  const text = kubeconfigText(context.server, context.ca, answer);
+  if (path === "-") return run.terminal.out(text);
+  writeKubeconfig(path, text);
   run.terminal.out(`export KUBECONFIG=${file}\n`);
   run.terminal.say(`wrote ${file} with ${answer.sites.length} ${answer.sites.length === 1 ? "context" : "contexts"} (${answer.sites.slice(0, 8).join(", ")}), good until ${answer.expires}\n`);
-}
-
-function kubeconfig(server: string, ca: string | null, answer: KubeLoginAnswer): string {
-  const authority = ca === null ? {} : { "certificate-authority-data": Buffer.from(ca).toString("base64") };
-  return stringify({
-    apiVersion: "v1",
-    kind: "Config",
-    clusters: answer.sites.map((site) => ({ name: site, cluster: { server: `${server}/k8s/${site}`, ...authority } })),
-    users: [{ name: "bowline", user: { token: answer.token } }],
-    contexts: answer.sites.map((site) => ({ name: site, context: { cluster: site, user: "bowline" } })),
-    "current-context": answer.sites[0],
-  });
-}
-
-function writePrivate(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const next = `${file}.${process.pid}.tmp`;
-  writeFileSync(next, text, { mode: 0o600 });
-  renameSync(next, file);
 }

@@ -52,7 +52,7 @@ const program = new Command("bowline")
   .addOption(new Option("--context <name>", "which relay, of those you logged in to").default(env["BOWLINE_CONTEXT"] ?? ""))
   .configureOutput({ outputError: () => {} }) // its errors get the four parts that all have, below
   .configureHelp({ sortSubcommands: true })
-  .addHelpText("after", "\nOther programs: bowline relay --help, bowline agent --help, bowline demo --help\n\nExample:\n  bowline apply -f app.yaml --site plant-07 --wait\n")
+  .addHelpText("after", "\nOther programs: bowline relay --help, bowline agent --help\n\nExample:\n  bowline apply -f app.yaml --site plant-07 --wait\n")
   .exitOverride();
 
 const readStdin = (): string => readFileSync(0, "utf8");

@@ -36,7 +36,7 @@ function expand(path: string): string[] {
   try {
     isFolder = statSync(path).isDirectory();
   } catch (error) {
-    throw new Fault("FILE_MISSING", { what: `${path} cannot be read`, why: (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : (error as Error).message });
+    throw new Fault("FILE_MISSING", { what: `${path} cannot be read`, why: (error as NodeJS.ErrnoException).code === "ENOENT" ? "there is no such file" : (error as Error).message, hint: "-f takes a file, a folder, or - for standard input" });
   }
   if (!isFolder) return [path];
   return readdirSync(path)
@@ -49,7 +49,7 @@ function readFile(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    throw new Fault("FILE_MISSING", { what: `${path} cannot be read`, why: (error as Error).message });
+    throw new Fault("FILE_MISSING", { what: `${path} cannot be read`, why: (error as Error).message, hint: "check its owner and mode; -f takes a file, a folder, or - for standard input" });
   }
 }
 

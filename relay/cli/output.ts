@@ -1,7 +1,8 @@
 // What the command line prints: tables like kubectl's for people, JSON and YAML for programs. Data goes to stdout, everything else to stderr.
-// Text that came from a site is stripped of control characters before a terminal sees it.
+// Text that came from a site is one line without control characters before a terminal sees it: it can be in every cell and field, and in JSON as well.
 import { stringify } from "yaml";
 import { Fault } from "../../shared/kit/errors.ts";
+import { printable } from "../../shared/kit/shown.ts";
 
 export const FORMATS = ["table", "wide", "json", "yaml", "jsonl", "name"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -23,7 +24,7 @@ export interface Column<Row> {
 
 export function parseFormat(text: string): Format {
   const format = FORMATS.find((known) => known === text);
-  if (format === undefined) throw new Fault("USAGE", { what: `there is no output format "${text}"`, why: `-o takes ${FORMATS.join(", ")}` });
+  if (format === undefined) throw new Fault("USAGE", { what: `there is no output format "${text}"`, why: `-o takes ${FORMATS.join(", ")}`, hint: "bowline --help" });
   return format;
 }
 
@@ -31,11 +32,11 @@ export function parseFormat(text: string): Format {
 export function printList<Row extends object>(terminal: Terminal, format: Format, rows: readonly Row[], columns: readonly Column<Row>[], nameOf: (row: Row) => string, empty: string): void {
   switch (format) {
     case "json":
-      return terminal.out(`${JSON.stringify({ apiVersion: "bowline/v1", kind: "List", items: rows }, null, 2)}\n`);
+      return terminal.out(`${escaped(JSON.stringify({ apiVersion: "bowline/v1", kind: "List", items: rows }, null, 2))}\n`);
     case "yaml":
-      return terminal.out(stringify({ apiVersion: "bowline/v1", kind: "List", items: rows }));
+      return terminal.out(escaped(stringify({ apiVersion: "bowline/v1", kind: "List", items: rows })));
     case "jsonl":
-      return terminal.out(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+      return terminal.out(rows.map((row) => `${escaped(JSON.stringify(row))}\n`).join(""));
     case "name":
       return terminal.out(rows.map((row) => `${nameOf(row)}\n`).join(""));
     default: {
@@ -47,9 +48,9 @@ export function printList<Row extends object>(terminal: Terminal, format: Format
 
 /** Prints one thing: `text` for people. */
 export function printOne(terminal: Terminal, format: Format, item: object, name: string, text: () => string): void {
-  if (format === "json") terminal.out(`${JSON.stringify(item, null, 2)}\n`);
-  else if (format === "jsonl") terminal.out(`${JSON.stringify(item)}\n`);
-  else if (format === "yaml") terminal.out(stringify(item));
+  if (format === "json") terminal.out(`${escaped(JSON.stringify(item, null, 2))}\n`);
+  else if (format === "jsonl") terminal.out(`${escaped(JSON.stringify(item))}\n`);
+  else if (format === "yaml") terminal.out(escaped(stringify(item)));
   else if (format === "name") terminal.out(`${name}\n`);
   else terminal.out(text());
 }
@@ -85,7 +86,8 @@ export function duration(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
-function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is removed
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
+/** JSON and YAML escape the lower control characters themselves; a terminal acts on DEL and the upper ones too. Both read them back as what they were. */
+function escaped(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is escaped
+  return text.replace(/[\u007f-\u009f]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);
 }

@@ -35,7 +35,7 @@ export function addSiteCommands(program: Command, withRun: WithRun): void {
     .option("--binding <kind>", "exporter, or none behind something that ends TLS; default: as the relay is set")
     .action((options: { name?: string; ttl: number; uses: number; label: Record<string, string>; url: string[]; binding?: string }, command: Command) =>
       withRun(command, (run) => {
-        if (options.binding !== undefined && options.binding !== "exporter" && options.binding !== "none") throw new Fault("USAGE", { what: `--binding takes exporter or none, not "${options.binding}"` });
+        if (options.binding !== undefined && options.binding !== "exporter" && options.binding !== "none") throw new Fault("USAGE", { what: `--binding takes exporter or none, not "${options.binding}"`, why: "exporter binds a link to its TLS; none is for relays behind something that ends TLS", hint: "leave it out: then it is as the relay is set" });
         return createJoinToken(run, { name: options.name, ttlMs: options.ttl, uses: options.uses, labels: options.label, urls: options.url, binding: options.binding });
       }),
     );
@@ -45,7 +45,7 @@ export function addSiteCommands(program: Command, withRun: WithRun): void {
 
 function wholeNumber(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new Fault("USAGE", { what: `"${text}" is not a whole number above 0` });
+  if (!Number.isSafeInteger(value) || value < 1) throw new Fault("USAGE", { what: `"${text}" is not a whole number above 0`, why: "it is how many agents may join with the token", hint: "--uses 20" });
   return value;
 }
 
@@ -55,6 +55,6 @@ function collect(value: string, before: string[]): string[] {
 
 export function collectLabel(text: string, before: Record<string, string>): Record<string, string> {
   const cut = text.indexOf("=");
-  if (cut < 1) throw new Fault("USAGE", { what: `"${text}" is not of the form NAME=VALUE` });
+  if (cut < 1) throw new Fault("USAGE", { what: `"${text}" is not of the form NAME=VALUE`, why: cut === 0 ? "the name in front of = is missing" : "there is no = in it", hint: "NAME=VALUE, and the option once for each; an empty value is NAME=" });
   return { ...before, [text.slice(0, cut)]: text.slice(cut + 1) };
 }

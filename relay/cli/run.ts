@@ -3,7 +3,10 @@
 import type { ProxySettings } from "../../shared/kit/dial.ts";
 import { RelayClient } from "./client.ts";
 import { findContext, type Context } from "./contexts.ts";
-import type { Format, Terminal } from "./output.ts";
+import { duration, type Format, type Terminal } from "./output.ts";
+
+/** A login that ends within this time (ms) is said to: renewing it needs one that is still good. */
+const endsSoonMs = 7 * 86_400_000;
 
 export interface RunOptions {
   readonly terminal: Terminal;
@@ -40,10 +43,16 @@ export class Run {
 
   client(): RelayClient {
     if (this.#client === null) {
-      const { server, ca, token } = this.context();
+      const { server, ca, token, expires } = this.context();
       this.#client = this.clientFor(server, ca, token);
+      this.#warnOfEnd(Date.parse(expires) - Date.now());
     }
     return this.#client;
+  }
+
+  /** To people only: a program can do nothing about it. */
+  #warnOfEnd(leftMs: number): void {
+    if (this.terminal.isInteractive && leftMs > 0 && leftMs < endsSoonMs) this.terminal.say(`your login ends in ${duration(leftMs)}; to renew it: bowline login\n`);
   }
 
   clientFor(server: string, ca: string | null, token: string | null): RelayClient {

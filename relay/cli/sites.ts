@@ -3,6 +3,8 @@
 import { pause, systemClock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import type { JoinTokenCreated, Listing, SiteDetail, SiteReport, SiteSummary } from "../../shared/api.ts";
+import { printable } from "../../shared/kit/shown.ts";
+import { isLinked } from "../../shared/rules/freshness.ts";
 import { age, fields, printList, printOne, table, type Column } from "./output.ts";
 import type { Run } from "./run.ts";
 
@@ -16,7 +18,7 @@ export async function listSites(run: Run): Promise<void> {
   const columns: Column<SiteSummary>[] = [
     { title: "NAME", value: (site) => site.name },
     { title: "LINK", value: (site) => site.link },
-    { title: "LAST CONTACT", value: (site) => (site.link === "online" ? "now" : ago(site.lastContact, now)) },
+    { title: "LAST CONTACT", value: (site) => (isLinked(site.link) ? "now" : ago(site.lastContact, now)) },
     { title: "DATA AGE", value: (site) => ageOfReport(site.reportMade, now) },
     { title: "COMMANDS", value: (site) => String(site.openCommands) },
     { title: "TIER", value: (site) => site.tier },
@@ -65,8 +67,8 @@ function reportText(report: SiteReport, now: number): string {
     ["Agent memory", `${report.agent.memoryMiB} MiB, up ${age(new Date(report.agent.startedAtMs).toISOString(), now)}`],
     ["Waiting there", `${report.queues.commandsOpen} commands, ${report.queues.lettersWaiting} letters`],
   ]);
-  const unwell = report.unwell.map((item) => `  ${item.namespace}/${item.kind}/${item.name}: ${item.why}\n`).join("");
-  const health = report.agent.health.map((item) => `  agent ${item.id}: ${item.what}\n`).join("");
+  const unwell = report.unwell.map((item) => `  ${printable(`${item.namespace}/${item.kind}/${item.name}: ${item.why}`)}\n`).join("");
+  const health = report.agent.health.map((item) => `  ${printable(`agent ${item.id}: ${item.what}`)}\n`).join("");
   return `\nReport made ${age(made, now)} ago (${made}):\n${lines}${unwell}${health}`;
 }
 
@@ -94,8 +96,8 @@ export async function waitForSite(run: Run, name: string, timeoutMs: number): Pr
       if (error instanceof Fault && error.code === "SITE_UNKNOWN") return null;
       throw error;
     });
-    if (site?.link === "online") return run.terminal.out(`${name} is online\n`);
-    if (Date.now() >= until) throw new Fault("GAVE_UP_WAITING", { what: `${name} is not online`, why: site === null ? "no site of this name has joined" : `link ${site.link}, last contact ${ago(site.lastContact, Date.now())}` });
+    if (site !== null && isLinked(site.link)) return run.terminal.out(`${name} is online\n`);
+    if (Date.now() >= until) throw new Fault("GAVE_UP_WAITING", { what: `${name} is not online`, why: site === null ? "no site of this name has joined" : `link ${site.link}, last contact ${ago(site.lastContact, Date.now())}`, hint: site === null ? "bowline site ls" : `bowline site describe ${name}` });
     await pause(systemClock, waitPollMs, run.signal);
   }
 }

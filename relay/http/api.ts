@@ -1,6 +1,7 @@
 // /api/v1: the routes, each a method, a pattern and a function. Operators only, but for the login. Answers come after the commit. The shapes are those of
 // shared/api.ts.
 import { asFault, Fault } from "../../shared/kit/errors.ts";
+import { shown } from "../../shared/kit/shown.ts";
 import { answerJson, answerProblem, readJson, type ApiRequest, type ApiResponse } from "./answers.ts";
 import type { Authenticator, Login } from "./auth.ts";
 
@@ -69,21 +70,21 @@ export class Api {
     const login = route.isPublic === true ? null : await this.#auth.authenticate(request.headers.authorization ?? null);
     const body = route.method === "POST" ? await readJson(request, route.isPublic === true ? publicBodyBytesMax : undefined) : {};
     const key = request.headers["idempotency-key"] ?? null;
-    if (Array.isArray(key) || (key !== null && (key.length === 0 || key.length > keyCharsMax))) throw new Fault("USAGE", { what: "the Idempotency-Key is not acceptable", why: `one text of 1 to ${keyCharsMax} characters` });
+    if (Array.isArray(key) || (key !== null && (key.length === 0 || key.length > keyCharsMax))) throw new Fault("USAGE", { what: "the Idempotency-Key is not acceptable", why: `one text of 1 to ${keyCharsMax} characters`, hint: "--idempotency-key $(uuidgen)" });
     const authority = request.headers[":authority"] ?? request.headers.host ?? "";
     return route.handle({ login: login as Login, parts, query: url.searchParams, body, idempotencyKey: key, origin: `https://${String(authority)}` });
   }
 
   #find(method: string, path: string): { route: Compiled; parts: string[] } {
-    let isKnownPath = false;
+    const methods: string[] = [];
     for (const route of this.#routes) {
       const found = route.pattern.exec(path);
       if (found === null) continue;
-      isKnownPath = true;
+      methods.push(route.method);
       if (route.method === method) return { route, parts: found.slice(1).map(decode) };
     }
-    if (isKnownPath) throw new Fault("METHOD_REFUSED", { what: `${method} is not possible at ${PREFIX}${path}` });
-    throw new Fault("NOT_FOUND", { what: `there is nothing at ${PREFIX}${path.slice(0, 200)}` });
+    if (methods.length > 0) throw new Fault("METHOD_REFUSED", { what: `${shown(method, 16)} is not possible at ${PREFIX}${shown(path, 200)}`, why: `it takes ${methods.join(", ")}`, hint: "bowline --help lists what can be asked of a relay" });
+    throw new Fault("NOT_FOUND", { what: `there is nothing at ${PREFIX}${shown(path, 200)}`, hint: "bowline --help lists what can be asked of a relay; relay and command line may be of different versions: bowline version" });
   }
 }
 
@@ -91,6 +92,6 @@ function decode(part: string): string {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw new Fault("USAGE", { what: "the address is not well encoded" });
+    throw new Fault("USAGE", { what: "the address is not well encoded", why: "a % is not followed by two hex digits of UTF-8", hint: "write % as %25" });
   }
 }

@@ -68,7 +68,7 @@ export class Authenticator {
       throw new Fault("TOKEN_UNKNOWN", { what: "the operator token is not one of this relay's", why: isFirst ? "it is a first-login token, good for one login only" : "it was made elsewhere, or cut short", hint: "bowline login https://HOST:8443 --ca FILE --token TOKEN" });
     }
     if (record.isRevoked) throw new Fault("TOKEN_REVOKED", { what: "the operator token was revoked", hint: "ask an operator for a new one: bowline operator token NAME" });
-    if (this.#clock.wallMs() >= record.expiresMs) throw new Fault("TOKEN_EXPIRED", { what: "the operator token's time is over", why: `it ended at ${new Date(record.expiresMs).toISOString()}`, hint: "log in with a new one: bowline login https://HOST:8443 --ca FILE --token TOKEN\nan operator who is logged in makes one: bowline operator token NAME" });
+    if (this.#clock.wallMs() >= record.expiresMs) throw new Fault("TOKEN_EXPIRED", { what: "the operator token's time is over", why: `it ended at ${new Date(record.expiresMs).toISOString()}`, hint: "ask an operator for a new one: bowline operator token NAME\nwhen nobody has a good one, restart the relay: it then prints a first-login token" });
     const login: Login = { name: record.operator, tier: record.tier, token, expiresMs: record.expiresMs };
     if (this.#cache.size >= cachedMax) this.#cache.delete(this.#cache.keys().next().value!);
     this.#cache.set(token, { login, untilMs: this.#clock.monoMs() + believedMs });

@@ -5,16 +5,19 @@ import { Fault } from "../../shared/kit/errors.ts";
 import { isMatchCode } from "../../shared/kit/keys.ts";
 import { RELAY_TABLE } from "../../shared/rules/command-state.ts";
 import { linkWord } from "../../shared/rules/freshness.ts";
-import { SITE_NAME } from "../../shared/rules/target.ts";
+import { findOutcome } from "../../shared/rules/outcome.ts";
+import { requireSiteName } from "../../shared/rules/target.ts";
 import type { CommandRow } from "../store/commands.ts";
 import { unknownSite, type SiteRow, type SiteView } from "../store/sites.ts";
 import type { RelayStore } from "../store/store.ts";
 import type { Route } from "./api.ts";
-import { iso, text } from "./operate.ts";
+import { iso, text } from "./operate-fields.ts";
 
 const eventsShown = 100;
 /** Wrong match codes for one waiting agent; beyond it the agent must be denied or try anew. One guess is right once in a hundred thousand. */
 const wrongCodesMax = 10;
+/** Characters of a match code as people type it: two words and digits, and room for a slip. */
+const codeCharsMax = 64;
 
 /** What the roster knows of a linked site. */
 export interface LiveSite {
@@ -47,15 +50,14 @@ export function siteRoutes(options: SiteOptions): Route[] {
       path: "/sites/:name/approve",
       handle: async ({ parts, body, login }) => {
         const site = await requireSite(store, parts[0]!);
-        if (site.state !== "waiting") throw new Fault("STATE_REFUSED", { what: `${site.name} does not wait for approval`, why: `it is ${site.state}` });
+        if (site.state !== "waiting") throw new Fault("STATE_REFUSED", { what: `${site.name} does not wait for approval`, why: `it is ${site.state}`, hint: "bowline site ls" });
         const wrong = wrongCodes.get(site.id) ?? 0;
-        if (wrong >= wrongCodesMax) throw new Fault("TOO_MANY", { what: `${wrongCodesMax} wrong match codes were given for ${site.name}`, hint: `bowline deny ${site.name}, then join again with a new token` });
-        if (!isMatchCode(site.signKey, text(body, "code", 64))) {
+        if (wrong >= wrongCodesMax) throw new Fault("TOO_MANY", { what: `${wrongCodesMax} wrong match codes were given for ${site.name}`, hint: `bowline site rm ${site.name}; then join again at the site, with a new token and an empty --data folder` });
+        if (!isMatchCode(site.signKey, text(body, "code", codeCharsMax, `bowline approve ${site.name} --code TEAL-OTTER-42`))) {
           wrongCodes.set(site.id, wrong + 1);
-          throw new Fault("MATCH_CODE_WRONG", { what: `this is not the match code of the agent that waits as ${site.name}`, why: "either it was misheard, or another agent uses this name", hint: "ask the installer to read it out again; if it differs still, bowline deny it" });
+          throw new Fault("MATCH_CODE_WRONG", { what: `this is not the match code of the agent that waits as ${site.name}`, why: "either it was misheard, or another agent uses this name", hint: `ask the installer to read it out again; if it differs still: bowline deny ${site.name}` });
         }
-        const name = body["name"] === undefined ? site.name : text(body, "name", 63);
-        if (!SITE_NAME.test(name) || name.includes("--")) throw new Fault("USAGE", { what: `"${name}" cannot be a site's name`, why: "a DNS label without --: lower case letters, digits and -" });
+        const name = requireSiteName(body["name"] ?? site.name, `bowline approve ${site.name} --code CODE --name plant-07`);
         await options.approve(site, name, login.name);
         wrongCodes.delete(site.id);
         return { status: 200, body: await summary(name) };
@@ -178,8 +180,12 @@ function commandView(options: SiteOptions, row: CommandRow): CommandView {
     startedAtSite: row.startedSiteMs === null ? null : iso(row.startedSiteMs),
     endedAtSite: row.endedSiteMs === null ? null : iso(row.endedSiteMs),
     cancelAsked: row.cancelAskedMs === null ? null : iso(row.cancelAskedMs),
-    outcome: row.outcome === null ? null : (JSON.parse(row.outcome) as CommandOutcome),
+    outcome: row.outcome === null ? null : (findOutcome(row.outcome) ?? unreadable(row)),
   };
+}
+
+function unreadable(row: CommandRow): CommandOutcome {
+  return { state: row.state, what: `its outcome is long: bowline command describe ${row.id}`, code: null, objects: [] };
 }
 
 /** Why a command is not further, in words for the person who waits. */

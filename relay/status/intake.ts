@@ -1,6 +1,6 @@
 // Takes letters from sites: the site's signature is checked before anything is read, then claims, results, reports and events are committed, once each, and
-// only then receipted. A letter that is not the site's own is refused and counted; it never ends the link by itself.
-import type { CommandOutcome } from "../../shared/api.ts";
+// only then receipted. A letter that is not the site's own, or whose content is not of the documented form and within bounds, is refused and counted; it never ends
+// the link by itself.
 import type { Clock } from "../../shared/kit/clock.ts";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
 import { keyId } from "../../shared/kit/keys.ts";
@@ -9,7 +9,9 @@ import { crashPoint } from "../../shared/kit/crash.ts";
 import { shown } from "../../shared/kit/shown.ts";
 import type { SettleStatus } from "../../shared/outbox/courier.ts";
 import type { Letter } from "../../shared/outbox/letter.ts";
-import { OUTCOMES, type TerminalState } from "../../shared/rules/command-state.ts";
+import { parseOutcome } from "../../shared/rules/outcome.ts";
+import { parseSiteReport } from "../../shared/rules/site-report.ts";
+import { isSiteTime } from "../../shared/rules/site-time.ts";
 import { envelopeHeaderBytesMax, openEnvelope } from "../../shared/trust/envelope.ts";
 import type { SiteLetter } from "../store/delivery.ts";
 import type { RelayStore } from "../store/store.ts";
@@ -26,7 +28,7 @@ export interface LetterSite {
   readonly fence: number;
 }
 
-/** A report is shown whole: beyond this it is nobody's honest one. */
+/** Octets of a report before it is read by its shape: beyond this it is nobody's honest one. */
 const reportBytesMax = 1_048_576;
 
 export async function takeLetter(options: IntakeOptions, site: LetterSite, letter: Letter): Promise<SettleStatus> {
@@ -77,21 +79,19 @@ function parseBody(value: Record<string, unknown>, octets: number, ord: number):
   };
   const time = (name: string): number => {
     const found = value[name];
-    if (typeof found !== "number" || !Number.isSafeInteger(found) || found < 0) throw new Fault("ENVELOPE_MALFORMED", { what: `a letter's "${name}" is not a time` });
+    if (!isSiteTime(found)) throw new Fault("ENVELOPE_MALFORMED", { what: `a letter's "${name}" is not a time` });
     return found;
   };
   switch (value["kind"]) {
     case "claim":
       return { kind: "claim", command: text("command"), startedMs: time("startedMs") };
     case "result": {
-      const outcome = value["outcome"] as CommandOutcome | undefined;
-      if (typeof outcome !== "object" || outcome === null || !(OUTCOMES as readonly string[]).includes(outcome.state)) throw new Fault("ENVELOPE_MALFORMED", { what: "a result has no outcome that is known" });
       const header = typeof value["header"] === "string" ? value["header"].slice(0, envelopeHeaderBytesMax) : "";
-      return { kind: "result", command: text("command"), header, startedMs: value["startedMs"] === null ? null : time("startedMs"), endedMs: time("endedMs"), outcome: { ...outcome, state: outcome.state as TerminalState } };
+      return { kind: "result", command: text("command"), header, startedMs: value["startedMs"] === null ? null : time("startedMs"), endedMs: time("endedMs"), outcome: parseOutcome(value["outcome"]) };
     }
     case "report":
       if (octets > reportBytesMax) throw new Fault("BODY_TOO_LARGE", { what: `a report has ${octets} octets` });
-      return { kind: "report", ord, madeMs: time("madeMs"), body: JSON.stringify(value["report"] ?? null) };
+      return { kind: "report", ord, madeMs: time("madeMs"), body: JSON.stringify(parseSiteReport(value["report"])) };
     case "event":
       return { kind: "event", atMs: time("atMs"), event: text("event"), what: text("what") };
     default:

@@ -17,7 +17,7 @@ function* openCommand(args: ByOperator, verb: string): Operation<{ site: string;
   if (row === null) throw new Fault("COMMAND_UNKNOWN", { what: `there is no command ${args.id.slice(0, 80)}`, hint: "bowline command ls" });
   if (isTerminal(row.state)) {
     const what = row.outcome === null ? "" : `: ${(JSON.parse(row.outcome) as { what: string }).what}`;
-    throw new Fault("STATE_REFUSED", { what: `${args.id} cannot be ${verb} any more`, why: `it has ended: ${row.state}${what}` });
+    throw new Fault("STATE_REFUSED", { what: `${args.id} cannot be ${verb} any more`, why: `it has ended: ${row.state}${what}`, hint: `bowline command describe ${args.id}` });
   }
   return row;
 }

@@ -27,7 +27,7 @@ function* find(id: string): Operation<Known | null> {
 /** One step of the table; the new state. */
 export function* stepCommand(id: string, event: RelayEvent, why: string): Operation<RelayState> {
   const row = yield* find(id);
-  if (row === null) throw new Fault("COMMAND_UNKNOWN", { what: `there is no command ${id.slice(0, 80)}` });
+  if (row === null) throw new Fault("COMMAND_UNKNOWN", { what: `there is no command ${id.slice(0, 80)}`, hint: "bowline command ls" });
   const state = nextRelayState(row.state, event);
   if (isTerminal(row.state)) return state; // what came late changes nothing, its words neither
   yield* query("UPDATE commands SET state = ?, why = ?, blocked_reason = NULL WHERE id = ?", state, why, id);

@@ -5,6 +5,7 @@ import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import type { Repeatability } from "../../shared/rules/command-kinds.ts";
 import type { RelayState } from "../../shared/rules/command-state.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
+import { outcomeHeadChars } from "../../shared/rules/outcome.ts";
 import { shownKey, type TargetKey } from "../../shared/rules/ordering.ts";
 import { endHere, queueLetter } from "./command-steps.ts";
 import { relayEpoch } from "./counters.ts";
@@ -36,12 +37,13 @@ export interface CommandRow {
   readonly startedSiteMs: number | null;
   readonly endedSiteMs: number | null;
   readonly cancelAskedMs: number | null;
-  /** JSON of a CommandOutcome. */
+  /** JSON of a CommandOutcome; in a list its first characters (rules/outcome.ts, findOutcome). */
   readonly outcome: string | null;
 }
 
-const COLUMNS =
-  'c.id, c.site, s.name AS "siteName", c.ord, c.kind, c.what, c.operator, c.state, c.why, c.deadline_ms AS "deadlineMs", c.asked_ms AS "askedMs", c.offered_ms AS "offeredMs", c.stored_ms AS "storedMs", c.ended_ms AS "endedMs", c.started_site_ms AS "startedSiteMs", c.ended_site_ms AS "endedSiteMs", c.cancel_asked_ms AS "cancelAskedMs", c.outcome';
+const SHORT =
+  'c.id, c.site, s.name AS "siteName", c.ord, c.kind, c.what, c.operator, c.state, c.why, c.deadline_ms AS "deadlineMs", c.asked_ms AS "askedMs", c.offered_ms AS "offeredMs", c.stored_ms AS "storedMs", c.ended_ms AS "endedMs", c.started_site_ms AS "startedSiteMs", c.ended_site_ms AS "endedSiteMs", c.cancel_asked_ms AS "cancelAskedMs"';
+const COLUMNS = `${SHORT}, c.outcome`;
 
 export interface NewCommand {
   readonly id: string;
@@ -100,6 +102,7 @@ export function* submitCommand(command: NewCommand): Operation<CommandRow> {
 function* activeSite(name: string): Operation<SiteRow> {
   const site = yield* findSite({ name });
   if (site === null || site.state === "revoked") throw unknownSite(name);
+  if (site.state === "denied") throw new Fault("STATE_REFUSED", { what: `${site.name} takes no orders`, why: "an operator denied its agent", hint: `bowline site rm ${site.name} frees the name; then join again at the site, with a new token and an empty --data folder` });
   if (site.state !== "active") throw new Fault("SITE_WAITING", { what: `${site.name} is not approved yet`, why: `it is ${site.state}`, hint: `bowline approve ${site.name} --code CODE` });
   return site;
 }
@@ -152,9 +155,9 @@ export function* commandRow(args: { readonly id: string }): Operation<CommandRow
   return row;
 }
 
-/** Newest first. */
+/** Newest first. Of a long outcome only its head is read: five hundred whole ones, of sites that want it so, would be more than a list can carry. */
 export function* listCommands(args: { readonly site: string | null; readonly state: string | null }): Operation<CommandRow[]> {
   const wanted = [...(args.site === null ? [] : [["s.name = ?", args.site] as const]), ...(args.state === null ? [] : [["c.state = ?", args.state] as const])];
   const where = wanted.length === 0 ? "" : `WHERE ${wanted.map(([sql]) => sql).join(" AND ")}`;
-  return yield* query<CommandRow>(`SELECT ${COLUMNS} FROM commands c JOIN sites s ON s.id = c.site ${where} ORDER BY c.asked_ms DESC, c.ord DESC LIMIT ?`, ...wanted.map(([, value]) => value), listedMax);
+  return yield* query<CommandRow>(`SELECT ${SHORT}, SUBSTR(c.outcome, 1, ?) AS outcome FROM commands c JOIN sites s ON s.id = c.site ${where} ORDER BY c.asked_ms DESC, c.ord DESC LIMIT ?`, outcomeHeadChars + 1, ...wanted.map(([, value]) => value), listedMax);
 }

@@ -39,7 +39,7 @@ const NOTHING = { inDoubt: [], held: [] } as const;
 export function* admitLink(args: LinkBegin): Operation<LinkVerdict> {
   const { id, boot, dial, fence, nowMs } = args;
   const site = yield* findSiteById({ id });
-  if (site === null) throw new Fault("SITE_UNKNOWN", { what: "the relay does not know this site", why: "its database may be older than the site", hint: "join again with a new token" });
+  if (site === null) throw new Fault("SITE_UNKNOWN", { what: "the relay does not know this site", why: "its database may be older than the site", hint: "join again with a new token and an empty --data folder: bowline agent join --token TOKEN --data FOLDER" });
   requireNotRefused(site);
   const lastDial = site.dial ?? -1;
   if (site.boot === boot && dial <= lastDial) throw new Fault("LINK_LATE", { what: "a newer dial of the same agent is already linked", why: `dial ${dial} came after ${lastDial}` });

@@ -23,6 +23,8 @@ export const operations = {
   putOperatorToken: people.putOperatorToken,
   findOperatorToken: people.findOperatorToken,
   revokeOperatorToken: people.revokeOperatorToken,
+  listOperatorTokens: people.listOperatorTokens,
+  revokeListedToken: people.revokeListedToken,
   needsFirstLogin: people.needsFirstLogin,
   putFirstLogin: people.putFirstLogin,
   spendFirstLogin: people.spendFirstLogin,

@@ -13,6 +13,8 @@ export interface TokenRecord {
 /** Tokens of one operator that are good at the same time; a loop that makes tokens must end somewhere. */
 const tokensPerOperatorMax = 1_000;
 export const FIRST_LOGIN = "first-login";
+/** Of a token inside a kubeconfig. */
+export const KUBE = "kube";
 
 export function* addOperator(args: { readonly name: string; readonly tier: string; readonly nowMs: number }): Operation<void> {
   const before = yield* queryOne<{ removed_ms: number | null }>("SELECT removed_ms FROM operators WHERE name = ?", args.name);
@@ -55,7 +57,7 @@ export function* putOperatorToken(token: NewToken): Operation<{ tier: string }> 
   const operator = yield* requireOperator(token.operator);
   yield* query("DELETE FROM operator_tokens WHERE operator = ? AND expires_ms < ?", token.operator, token.nowMs - 30 * 86_400_000);
   const count = yield* queryOne<{ n: number }>("SELECT COUNT(*) AS n FROM operator_tokens WHERE operator = ? AND revoked_ms IS NULL AND expires_ms > ?", token.operator, token.nowMs);
-  if (Number(count?.n ?? 0) >= tokensPerOperatorMax) throw new Fault("TOO_MANY", { what: `${token.operator} has ${tokensPerOperatorMax} tokens`, hint: "revoke some, or wait until they expire" });
+  if (Number(count?.n ?? 0) >= tokensPerOperatorMax) throw new Fault("TOO_MANY", { what: `${token.operator} has ${tokensPerOperatorMax} tokens`, hint: "revoke some: bowline operator token ls, then bowline operator token revoke ID" });
   yield* insertToken(token);
   return operator;
 }
@@ -77,9 +79,49 @@ export function* revokeOperatorToken(args: { readonly hash: string; readonly now
   yield* query("UPDATE operator_tokens SET revoked_ms = ? WHERE hash = ? AND revoked_ms IS NULL", args.nowMs, args.hash);
 }
 
-/** True while nobody has ever logged in: a relay then needs a first-login token. */
-export function* needsFirstLogin(_args: null): Operation<boolean> {
-  const row = yield* queryOne<{ n: number }>("SELECT COUNT(*) AS n FROM operators");
+/** Hex digits of a token's hash that name it to people: 64 bits of the hash of 256 random ones tell nothing of the token, and no two tokens share them. */
+const idDigits = 16;
+const ID_PREFIX = "ot_";
+const listedMax = 1_000;
+
+export interface TokenRow {
+  /** `ot_` and the first hex digits of the hash. */
+  readonly id: string;
+  readonly operator: string;
+  readonly purpose: string;
+  readonly createdMs: number;
+  readonly expiresMs: number;
+}
+
+/** Tokens of operators that are good now, those that end first on top. */
+export function* listOperatorTokens(args: { readonly nowMs: number }): Operation<TokenRow[]> {
+  const rows = yield* query<Omit<TokenRow, "id"> & { readonly hash: string }>(
+    'SELECT hash, operator, purpose, created_ms AS "createdMs", expires_ms AS "expiresMs" FROM operator_tokens WHERE purpose <> ? AND revoked_ms IS NULL AND expires_ms > ? ORDER BY expires_ms, hash LIMIT ?',
+    FIRST_LOGIN,
+    args.nowMs,
+    listedMax,
+  );
+  return rows.map(({ hash, ...row }) => ({ id: `${ID_PREFIX}${hash.slice(0, idDigits)}`, ...row }));
+}
+
+/** Revokes one token by the id that the list shows. Fault NOT_FOUND. */
+export function* revokeListedToken(args: { readonly id: string; readonly nowMs: number }): Operation<void> {
+  const digits = args.id.startsWith(ID_PREFIX) ? args.id.slice(ID_PREFIX.length) : args.id;
+  const rows = yield* query("UPDATE operator_tokens SET revoked_ms = ? WHERE SUBSTR(hash, 1, ?) = ? AND purpose <> ? AND revoked_ms IS NULL RETURNING hash", args.nowMs, idDigits, digits, FIRST_LOGIN);
+  if (rows.length === 0) throw new Fault("NOT_FOUND", { what: `there is no operator token ${args.id.slice(0, 40)} that could be revoked`, why: "no token has this id, or it was revoked before", hint: "bowline operator token ls" });
+}
+
+/**
+ * True while nobody can log in: no operator has a token that is good now. A relay then needs a first-login token, also years after its first one. Tokens inside
+ * kubeconfigs do not count: people do not know that they are logins as well.
+ */
+export function* needsFirstLogin(args: { readonly nowMs: number }): Operation<boolean> {
+  const row = yield* queryOne<{ n: number }>(
+    "SELECT COUNT(*) AS n FROM operator_tokens t JOIN operators o ON o.name = t.operator WHERE o.removed_ms IS NULL AND t.revoked_ms IS NULL AND t.expires_ms > ? AND t.purpose NOT IN (?, ?)",
+    args.nowMs,
+    FIRST_LOGIN,
+    KUBE,
+  );
   return Number(row?.n ?? 0) === 0;
 }
 
@@ -88,12 +130,12 @@ export function* putFirstLogin(args: { readonly hash: string; readonly nowMs: nu
   yield* insertToken({ hash: args.hash, operator: "", purpose: FIRST_LOGIN, nowMs: args.nowMs, expiresMs: args.expiresMs });
 }
 
-/** Burns the first-login token: its bearer becomes an operator of tier admin. Fault TOKEN_UNKNOWN, TOKEN_EXPIRED. */
+/** Burns the first-login token: its bearer becomes an operator of tier admin, or is that operator again. Fault TOKEN_UNKNOWN, TOKEN_EXPIRED. */
 export function* spendFirstLogin(args: { readonly hash: string; readonly token: NewToken }): Operation<void> {
   const row = yield* queryOne<{ expires_ms: number }>("SELECT expires_ms FROM operator_tokens WHERE hash = ? AND purpose = ?", args.hash, FIRST_LOGIN);
   if (row === null) throw new Fault("TOKEN_UNKNOWN", { what: "the first-login token is not good any more", why: "it was used", hint: "ask the operator who used it for a token: bowline operator token NAME" });
   if (Number(row.expires_ms) < args.token.nowMs) throw new Fault("TOKEN_EXPIRED", { what: "the first-login token's hour is over", hint: "restart the relay, or run bowline relay init, for a new one" });
   yield* query("DELETE FROM operator_tokens WHERE hash = ?", args.hash);
-  yield* query("INSERT INTO operators (name, tier, created_ms) VALUES (?, 'admin', ?)", args.token.operator, args.token.nowMs);
+  yield* query("INSERT INTO operators (name, tier, created_ms) VALUES (?, 'admin', ?) ON CONFLICT (name) DO UPDATE SET tier = 'admin', removed_ms = NULL", args.token.operator, args.token.nowMs);
   yield* insertToken(args.token);
 }

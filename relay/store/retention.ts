@@ -1,11 +1,12 @@
 // What time alone does: commands that never left expire, and what nobody needs any more goes, a few rows at a time so that no order waits for it and a full disk
 // can still take the transaction. True from an operation: there may be more.
 import { query, type Operation } from "../../shared/kit/store.ts";
+import { TERMINAL } from "../../shared/rules/command-state.ts";
 import { endHere } from "./command-steps.ts";
 import { keptMs } from "./commands.ts";
 
 const rowsAtOnce = 100;
-const ENDED = "('succeeded', 'failed', 'rejected', 'expired', 'superseded', 'cancelled', 'outcome-unknown', 'abandoned')";
+const ENDED = `(${TERMINAL.map((state) => `'${state}'`).join(", ")})`;
 
 /** Commands whose deadline passed before they left. */
 export function* expireCommands(args: { readonly nowMs: number }): Operation<boolean> {

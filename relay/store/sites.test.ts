@@ -99,7 +99,7 @@ describe("a join token", () => {
     ["fixed", "wanted", "fixed"],
     ["shop-*", "shop-12", "shop-12"],
     ["*-north", "a-north", "a-north"],
-    ["shop-*-x", "shop--x", "shop--x"],
+    ["shop-*-x", "shop-7-x", "shop-7-x"],
   ])("with the name %j makes %s into %s", async (pattern, wanted, name) => {
     await putToken("t", { name: pattern });
     expect((await joins("a", { name: wanted })).name).toBe(name);
@@ -139,6 +139,19 @@ describe("a site", () => {
     await store.call("endSite", { id: "s_a", to: "revoked", operator: "ann", nowMs });
     expect((await joins("c", { name: "site-a" })).name).toBe("site-a");
     expect((await store.call("listSites", null)).map(({ id }) => id)).toEqual(["s_c", "s_b"]);
+  });
+
+  test("cannot take the name that another one gets when it is revoked", async () => {
+    await joins("a", { name: "plant-07" });
+    for (const name of ["plant-07--revoked-a", "plant-07--x", "shop-", "-"]) await expect(joins("b", { name }), name).rejects.toThrow(fault("USAGE"));
+    await joins("b", { name: "plant-08" });
+    await store.call("endSite", { id: "s_a", to: "revoked", operator: "ann", nowMs });
+    expect((await store.call("findSiteById", { id: "s_a" }))?.name, "with its whole id").toBe("plant-07--revoked-a");
+  });
+
+  test("whose token has a name that no site can have does not join", async () => {
+    await putToken("bad", { name: "shop-" });
+    await expect(joins("a", { token: "bad" })).rejects.toThrow(fault("USAGE"));
   });
 
   test("that was denied or revoked cannot come back with its key", async () => {
@@ -213,20 +226,55 @@ describe("operators", () => {
   const token = (hash: string, operator: string, expiresMs = nowMs + hourMs) => ({ hash, operator, purpose: "login", nowMs, expiresMs });
 
   test("the first-login token makes the first operator and burns", async () => {
-    expect(await store.call("needsFirstLogin", null)).toBe(true);
+    expect(await store.call("needsFirstLogin", { nowMs })).toBe(true);
     await store.call("putFirstLogin", { hash: "old", nowMs, expiresMs: nowMs + hourMs });
     await store.call("putFirstLogin", { hash: "first", nowMs, expiresMs: nowMs + hourMs });
     await expect(store.call("spendFirstLogin", { hash: "old", token: token("h0", "eve") })).rejects.toThrow(fault("TOKEN_UNKNOWN"));
     await store.call("spendFirstLogin", { hash: "first", token: token("h1", "ann") });
     await expect(store.call("spendFirstLogin", { hash: "first", token: token("h2", "eve") })).rejects.toThrow(fault("TOKEN_UNKNOWN"));
-    expect(await store.call("needsFirstLogin", null)).toBe(false);
+    expect(await store.call("needsFirstLogin", { nowMs })).toBe(false);
     expect(await store.call("findOperatorToken", { hash: "h1" })).toMatchObject({ operator: "ann", tier: "admin", isRevoked: false });
   });
 
   test("a first-login token whose hour is over makes nobody", async () => {
     await store.call("putFirstLogin", { hash: "first", nowMs, expiresMs: nowMs - 1 });
     await expect(store.call("spendFirstLogin", { hash: "first", token: token("h", "eve") })).rejects.toThrow(fault("TOKEN_EXPIRED"));
-    expect(await store.call("needsFirstLogin", null)).toBe(true);
+    expect(await store.call("needsFirstLogin", { nowMs })).toBe(true);
+  });
+
+  test("when no operator has a good token any more, a first login is needed again, and whoever spends it is the operator they were", async () => {
+    await store.call("putFirstLogin", { hash: "first", nowMs, expiresMs: nowMs + hourMs });
+    await store.call("spendFirstLogin", { hash: "first", token: token("h1", "admin") });
+    await store.call("putOperatorToken", { ...token("k", "admin", nowMs + 99 * hourMs), purpose: "kube" });
+    const laterMs = nowMs + hourMs;
+    expect(await store.call("needsFirstLogin", { nowMs: laterMs }), "the token's time is over").toBe(true);
+    await store.call("putFirstLogin", { hash: "second", nowMs: laterMs, expiresMs: laterMs + hourMs });
+    expect(await store.call("needsFirstLogin", { nowMs: laterMs }), "nobody has spent it yet").toBe(true);
+    await store.call("spendFirstLogin", { hash: "second", token: { ...token("h2", "admin", laterMs + hourMs), nowMs: laterMs } });
+    expect(await store.call("needsFirstLogin", { nowMs: laterMs })).toBe(false);
+    expect(await store.call("findOperatorToken", { hash: "h2" })).toMatchObject({ operator: "admin", tier: "admin", isRevoked: false });
+    await store.call("revokeOperatorToken", { hash: "h2", nowMs: laterMs });
+    expect(await store.call("needsFirstLogin", { nowMs: laterMs }), "it was revoked").toBe(true);
+  });
+
+  test("a first login brings back an operator who was removed", async () => {
+    for (const name of ["admin", "bob"]) await store.call("addOperator", { name, tier: "admin", nowMs });
+    await store.call("removeOperator", { name: "admin", nowMs });
+    await store.call("putFirstLogin", { hash: "first", nowMs, expiresMs: nowMs + hourMs });
+    await store.call("spendFirstLogin", { hash: "first", token: token("h", "admin") });
+    expect((await store.call("listOperators", { nowMs })).map(({ name, tokens }) => [name, tokens])).toEqual([["admin", 1], ["bob", 0]]);
+  });
+
+  test("good tokens are listed by an id that is no secret, and one is revoked by it", async () => {
+    await store.call("addOperator", { name: "ann", tier: "admin", nowMs });
+    for (const [digit, expiresMs] of [["a", nowMs + 2 * hourMs], ["b", nowMs + hourMs], ["c", nowMs - 1]] as const) await store.call("putOperatorToken", token(digit.repeat(64), "ann", expiresMs));
+    await store.call("putFirstLogin", { hash: "f".repeat(64), nowMs, expiresMs: nowMs + hourMs });
+    const ids = async (): Promise<string[]> => (await store.call("listOperatorTokens", { nowMs })).map(({ id }) => id);
+    expect(await ids(), "neither what is over nor a first login").toEqual([`ot_${"b".repeat(16)}`, `ot_${"a".repeat(16)}`]);
+    await store.call("revokeListedToken", { id: `ot_${"a".repeat(16)}`, nowMs });
+    expect(await ids()).toEqual([`ot_${"b".repeat(16)}`]);
+    expect(await store.call("findOperatorToken", { hash: "a".repeat(64) })).toMatchObject({ isRevoked: true });
+    for (const id of [`ot_${"a".repeat(16)}`, "ot_", "", `ot_${"f".repeat(16)}`]) await expect(store.call("revokeListedToken", { id, nowMs })).rejects.toThrow(fault("NOT_FOUND"));
   });
 
   test("an operator who is removed is out with all tokens, and the last one stays", async () => {

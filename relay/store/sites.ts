@@ -2,6 +2,7 @@
 // site is in links.ts.
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
+import { requireSiteName } from "../../shared/rules/target.ts";
 import { putEvent } from "./events.ts";
 import { takeJoinUse } from "./join-tokens.ts";
 
@@ -90,9 +91,9 @@ export function* joinSite(args: JoinArgs): Operation<SiteRow> {
   }
   const waiting = yield* queryOne<{ n: number }>("SELECT COUNT(*) AS n FROM sites WHERE state = 'waiting'");
   if (Number(waiting?.n ?? 0) >= waitingMax) throw new Fault("TOO_MANY", { what: `${waitingMax} agents wait for approval already`, hint: "approve or deny them: bowline site ls" });
-  const name = siteName(token.name, args.name);
+  const name = requireSiteName(siteName(token.name, args.name), "make a new join token: bowline token create --name plant-07");
   const taken = yield* findSite({ name });
-  if (taken !== null) throw new Fault("CONFLICT", { what: `there is a site "${name}" already`, why: "a site's name is used once", hint: "choose another with --name, or remove the old one: bowline site rm" });
+  if (taken !== null) throw new Fault("CONFLICT", { what: `there is a site "${name}" already`, why: "a site's name is used once", hint: `choose another with --name, or remove the old one: bowline site rm ${name}` });
   const labels = JSON.stringify({ ...args.labels, ...(JSON.parse(token.labels) as Record<string, string>) });
   yield* query(
     "INSERT INTO sites (id, name, state, sign_key, box_key, labels, tier, binding, epoch, statement_version, created_ms, next_order, next_seq, prev_hash, inbox_n, boot, dial, fence) VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, 1, 0, ?, 1, 1, '', 0, ?, ?, ?)",
@@ -123,16 +124,16 @@ function siteName(pattern: string, wanted: string): string {
 }
 
 export function requireNotRefused(site: SiteRow): void {
-  if (site.state === "denied") throw new Fault("JOIN_DENIED", { what: `an operator refused the agent "${site.name}"`, hint: "ask the centre; a new try needs a new token and new keys" });
-  if (site.state === "revoked") throw new Fault("SITE_REVOKED", { what: "this site was revoked", hint: "to join again, move the agent's data folder away and use a new join token" });
+  if (site.state === "denied") throw new Fault("JOIN_DENIED", { what: `an operator refused the agent "${site.name}"`, hint: `ask the centre; to try again: bowline site rm ${site.name} there, then join with a new token and an empty --data folder` });
+  if (site.state === "revoked") throw new Fault("SITE_REVOKED", { what: "this site was revoked", hint: "to join again, use a new join token and an empty --data folder" });
 }
 
 /** Approves (with the signed statement), renames, or denies a waiting site. */
 export function* approveSite(args: { readonly id: string; readonly name: string; readonly statement: Uint8Array; readonly operator: string; readonly nowMs: number }): Operation<SiteRow> {
   const taken = yield* queryOne<{ id: string }>("SELECT id FROM sites WHERE name = ? AND id <> ?", args.name, args.id);
-  if (taken !== null) throw new Fault("CONFLICT", { what: `there is a site "${args.name}" already`, hint: "choose another name" });
+  if (taken !== null) throw new Fault("CONFLICT", { what: `there is a site "${args.name}" already`, hint: "choose another: bowline approve NAME --code CODE --name OTHER" });
   const rows = yield* query("UPDATE sites SET state = 'active', name = ?, statement = ?, statement_version = statement_version + 1 WHERE id = ? AND state = 'waiting' RETURNING id", args.name, args.statement, args.id);
-  if (rows.length === 0) throw new Fault("STATE_REFUSED", { what: `${args.name} does not wait for approval` });
+  if (rows.length === 0) throw new Fault("STATE_REFUSED", { what: `${args.name} does not wait for approval`, why: "somebody decided about it meanwhile", hint: "bowline site ls" });
   yield* putEvent({ id: `relay-approve-${args.id}`, site: args.id, atMs: args.nowMs, nowMs: args.nowMs, kind: "approved", what: `approved by ${args.operator}` });
   return (yield* findSiteById({ id: args.id }))!;
 }
@@ -141,9 +142,9 @@ export function* endSite(args: { readonly id: string; readonly to: "denied" | "r
   const site = yield* findSiteById({ id: args.id });
   if (site === null) throw unknownSite(args.id);
   if (args.to === "denied" && site.state !== "waiting") throw new Fault("STATE_REFUSED", { what: `${site.name} does not wait for approval`, why: `it is ${site.state}`, hint: `to end a site: bowline site rm ${site.name}` });
-  if (site.state === "revoked") throw new Fault("STATE_REFUSED", { what: `${site.name} is revoked already` });
-  // A revoked site frees its name, so that the same place can join anew with new keys.
-  const name = args.to === "revoked" ? `${site.name}--revoked-${site.id.slice(2, 14)}` : site.name;
+  if (site.state === "revoked") throw new Fault("STATE_REFUSED", { what: `${site.name} is revoked already`, why: "a revoked site stays revoked", hint: "bowline site ls" });
+  // A revoked site frees its name, so that the same place can join anew with new keys. Nobody joins with "--" in a name, and the whole id is nobody else's.
+  const name = args.to === "revoked" ? `${site.name}--revoked-${site.id.slice(2)}` : site.name;
   yield* query("UPDATE sites SET state = ?, name = ? WHERE id = ?", args.to, name, args.id);
   if (args.to === "revoked") {
     yield* query("DELETE FROM outbox WHERE site = ?", args.id);

@@ -6,7 +6,7 @@ import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, getCACertificates, type ConnectionOptions, type TLSSocket } from "node:tls";
 import { ceiling, systemClock } from "./clock.ts";
 import { Fault, type FaultCode } from "./errors.ts";
-import { describeRoute, findProxy, type ProxyAddress, type ProxySettings } from "./proxy.ts";
+import { bareHost, describeRoute, findProxy, type ProxyAddress, type ProxySettings } from "./proxy.ts";
 
 export { parseProxySettings, noProxySettings, type ProxySettings } from "./proxy.ts";
 
@@ -33,6 +33,7 @@ export interface DialFaults {
 }
 
 export interface DialOptions {
+  /** A name or an address; an IPv6 address also as a URL has it, in brackets. */
   readonly host: string;
   readonly port: number;
   /** Null: plain TCP. */
@@ -64,7 +65,8 @@ export class TicketStore {
 }
 
 /** A connected socket; a TLS one whose peer was checked. Faults: `faults.down`, `faults.tls`, PROXY_FAILED. */
-export async function dial(options: DialOptions): Promise<Socket | TLSSocket> {
+export async function dial(asked: DialOptions): Promise<Socket | TLSSocket> {
+  const options = withBareHosts(asked);
   const { signal } = options;
   signal.throwIfAborted();
   const limit = ceiling(systemClock, options.timeoutMs);
@@ -82,6 +84,12 @@ export async function dial(options: DialOptions): Promise<Socket | TLSSocket> {
   } finally {
     limit.clear();
   }
+}
+
+/** Callers hand over what `new URL()` gave them. */
+function withBareHosts(options: DialOptions): DialOptions {
+  const { tls } = options;
+  return { ...options, host: bareHost(options.host), tls: typeof tls?.serverName === "string" ? { ...tls, serverName: bareHost(tls.serverName) } : tls };
 }
 
 function down(options: DialOptions, why: string, cause: unknown): Fault {

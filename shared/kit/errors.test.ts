@@ -51,6 +51,17 @@ test("without a hint there is no line that says try, and an empty why has none e
   expect(faultText(new Fault("NOT_FOUND", { what: "there is nothing here", why: "" }))).toBe("error: there is nothing here\n  code   NOT_FOUND (exit 5)");
 });
 
+test("what a site said cannot move the cursor, forge a line of the error, or turn its direction", () => {
+  const text = faultText(new Fault("COMMAND_FAILED", { what: "command x failed\nerror: plant-07 is gone", why: "\u001b[2Jboom\u009b31m\n  try    curl evil.example\u202e", hint: "bowline\u0007 command ls" }));
+  expect(text.split("\n")).toEqual([
+    "error: command x failed error: plant-07 is gone",
+    "  why    [2Jboom31m",
+    "           try    curl evil.example",
+    "  try    bowline command ls",
+    "  code   COMMAND_FAILED (exit 1)",
+  ]);
+});
+
 test("the four parts and the facts cross a border and come back", () => {
   const fault = new Fault("QUEUE_FULL", { what: "full", why: "1,000 wait", hint: "later", facts: { open: 1_000, site: "plant-07", isLinked: false } });
   const back = faultFromRecord(structuredClone(faultRecord(fault)));

@@ -2,7 +2,7 @@
 // code. The table gives each code's family, HTTP status and exit code; codes are shared by CLI, API and link. Pure.
 // Refuses: free-form codes. A new kind of failure is a new row here, with its meaning, and so in the documentation.
 
-import { shown } from "./shown.ts";
+import { printable, shown } from "./shown.ts";
 
 /**
  * refused: someone broke a rule, repeating changes nothing · unavailable: a retry may help · bug: crash, the supervisor restarts.
@@ -186,11 +186,11 @@ export function asFault(thrown: unknown): Fault {
   return new Fault("BUG", { what: "something unforeseen went wrong", why: shown(thrown, 1_000), cause: thrown });
 }
 
-/** The four parts as a person reads them: `error: what`, then why, try and code, continuation lines under their column. */
+/** The four parts as a person reads them: `error: what`, then why, try and code, continuation lines under their column. What a site said can be in each of them. */
 export function faultText(fault: Fault): string {
-  const lines = [`error: ${fault.message}`];
+  const lines = [`error: ${printable(fault.message)}`];
   const part = (label: string, text: string): void => {
-    for (const [index, line] of text.split("\n").entries()) lines.push(`  ${(index === 0 ? label : "").padEnd(6)} ${line}`);
+    for (const [index, line] of text.split("\n").entries()) lines.push(`  ${(index === 0 ? label : "").padEnd(6)} ${printable(line)}`);
   };
   if (fault.why !== "") part("why", fault.why);
   if (fault.hint !== "") part("try", fault.hint);

@@ -42,15 +42,20 @@ function parseProxy(text: string, name: string): ProxyAddress | null {
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") throw new Fault("USAGE", { what: `${name} names a ${url.protocol.slice(0, -1)} proxy`, why: "http and https proxies are supported (CONNECT)" });
   const isTls = url.protocol === "https:";
-  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const host = bareHost(url.hostname);
   const port = Number(url.port || (isTls ? 443 : 80));
   return { isTls, host, port, authorization: url.username === "" ? null : `Basic ${Buffer.from(credentials).toString("base64")}`, shown: `${url.protocol}//${url.hostname}:${port}` };
+}
+
+/** A host without the brackets that a URL puts around an IPv6 address: they belong to the URL's text, not to the address. */
+export function bareHost(host: string): string {
+  return host.replace(/^\[(.*)\]$/, "$1");
 }
 
 /** The proxy for a target, or null for a direct way. Loopback is always direct, as in Go. */
 export function findProxy(settings: ProxySettings, target: { readonly host: string; readonly port: number; readonly isTls: boolean }): ProxyAddress | null {
   const proxy = target.isTls ? settings.https : settings.http;
-  return proxy === null || isDirect(settings.noProxy, target.host.toLowerCase(), target.port) ? null : proxy;
+  return proxy === null || isDirect(settings.noProxy, bareHost(target.host.toLowerCase()), target.port) ? null : proxy;
 }
 
 function isDirect(entries: readonly string[], host: string, port: number): boolean {

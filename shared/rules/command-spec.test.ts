@@ -64,6 +64,16 @@ describe("a body", () => {
   });
 });
 
+test("whoever gave a command that is not valid hears what to try", () => {
+  for (const spec of [null, { kind: "explode" }, { ...job, image: 7 }, { ...apply, objects: [] }, { ...apply, objects: [null] }]) expect(() => parseCommandSpec(spec)).toThrow(expect.objectContaining({ why: expect.stringMatching(/./) as string, hint: expect.stringMatching(/./) as string }));
+});
+
+test("the operator of a command has a name that could have been made", () => {
+  const named = (operator: string): unknown => parseCommandBody({ ...body, operator }, "write").operator;
+  expect([named("a".repeat(64)), named("ann@example.com")]).toEqual(["a".repeat(64), "ann@example.com"]);
+  expect(() => named("a".repeat(65))).toThrow(expect.objectContaining({ code: "COMMAND_INVALID" }));
+});
+
 test("keys of operators are printable and bounded", () => {
   expect(requireKey("release 42 / north", "orderingKey")).toBe("release 42 / north");
   for (const key of ["", "a\n", "a\u0000", "a\u009b", "x".repeat(201), 7]) expect(faultOf(() => requireKey(key, "orderingKey"))?.[0]).toBe("COMMAND_INVALID");

@@ -3,6 +3,7 @@
 import type { CommandBody, CommandSpec, KubeObject } from "../api.ts";
 import { Fault } from "../kit/errors.ts";
 import { findCommandKind } from "./command-kinds.ts";
+import { OPERATOR_NAME, operatorCharsMax, operatorNameRule } from "./operator-name.ts";
 import { orderingKeyCharsMax } from "./ordering.ts";
 
 const runMsDefault = 3_600_000;
@@ -10,11 +11,10 @@ const runMsMax = 7 * 86_400_000;
 const objectsMax = 1_000;
 /** A Job's name has at most 63 characters, 13 of them ours. */
 const jobNameCharsMax = 50;
-const OPERATOR = /^[a-z0-9](?:[a-z0-9._@-]{0,126}[a-z0-9])?$/;
 const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 
 export function invalidField(field: string, why: string): Fault {
-  return new Fault("COMMAND_INVALID", { what: `the command's "${field}" is not valid`, why });
+  return new Fault("COMMAND_INVALID", { what: `the command's "${field}" is not valid`, why, hint: `mend "${field}" and give the order again; nothing of it was taken` });
 }
 
 export function requireText(value: unknown, field: string, charsMax: number): string {
@@ -35,18 +35,18 @@ export function parseCommandSpec(spec: unknown): CommandSpec {
   const record = spec as Record<string, unknown>;
   if (record["kind"] === "apply") return parseApply(record);
   if (record["kind"] === "job") return parseJob(record);
-  throw new Fault("COMMAND_INVALID", { what: `there is no command kind "${String(record["kind"]).slice(0, 40)}"`, why: "apply and job are known" });
+  throw new Fault("COMMAND_INVALID", { what: `there is no command kind "${String(record["kind"]).slice(0, 40)}"`, why: "apply and job are known", hint: "bowline apply --help, bowline job run --help" });
 }
 
 /** What a command's envelope holds. `cls`: the class in the signed header, which must be the kind's own: a key that may only read must not sign a write. */
 export function parseCommandBody(value: unknown, cls: string): CommandBody {
   if (typeof value !== "object" || value === null) throw invalidField("body", "it must be an object");
   const record = value as Record<string, unknown>;
-  const operator = requireText(record["operator"], "operator", 128);
-  if (!OPERATOR.test(operator)) throw invalidField("operator", "a name is lower case letters, digits and . _ @ -");
+  const operator = requireText(record["operator"], "operator", operatorCharsMax);
+  if (!OPERATOR_NAME.test(operator)) throw invalidField("operator", operatorNameRule);
   const spec = parseCommandSpec(record["spec"]);
   const kind = findCommandKind(spec.kind)!;
-  if (kind.cls !== cls) throw new Fault("POLICY_REFUSED", { what: `a command ${spec.kind} signed as ${cls.slice(0, 16)}`, why: `its class is ${kind.cls}` });
+  if (kind.cls !== cls) throw new Fault("POLICY_REFUSED", { what: `a command ${spec.kind} signed as ${cls.slice(0, 16)}`, why: `its class is ${kind.cls}`, hint: "a key signs only what it may: give the order through the relay, or sign it with its class" });
   const orderingKey = record["orderingKey"];
   return { operator, tier: requireText(record["tier"], "tier", 64), spec, ...(orderingKey === undefined ? {} : { orderingKey: requireKey(orderingKey, "orderingKey") }) };
 }
@@ -54,7 +54,7 @@ export function parseCommandBody(value: unknown, cls: string): CommandBody {
 function parseApply(record: Record<string, unknown>): CommandSpec {
   const { objects } = record;
   if (!Array.isArray(objects)) throw invalidField("spec.objects", "it must be a list");
-  if (objects.length === 0) throw new Fault("MANIFEST_EMPTY", { what: "there is nothing to apply", why: "the manifest holds no object" });
+  if (objects.length === 0) throw new Fault("MANIFEST_EMPTY", { what: "there is nothing to apply", why: "the manifest holds no object", hint: "an object has apiVersion, kind and metadata.name" });
   if (objects.length > objectsMax) throw invalidField("spec.objects", `it has ${objects.length} objects, at most ${objectsMax} go into one command`);
   for (const [index, object] of objects.entries()) requireObject(object, index);
   return { kind: "apply", objects: objects as KubeObject[], forceConflicts: record["forceConflicts"] === true };

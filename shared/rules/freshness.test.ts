@@ -1,6 +1,6 @@
 // The link's word for people, from what was seen and when: one word, and the more worried the longer it is silent.
 import { expect, test } from "vitest";
-import { lateAfterMs, linkWord, lostAfterMs, slowRoundTripMs, type Seen } from "./freshness.ts";
+import { isLinked, lateAfterMs, linkWord, lostAfterMs, slowRoundTripMs, type Seen } from "./freshness.ts";
 
 const nowMs = 1_000_000_000;
 const linked: Seen = { state: "active", isLinked: true, lastContactMs: nowMs, roundTripMs: 20 };
@@ -23,4 +23,9 @@ test.each([
   ["quiet", away(-60_000)],
 ])("%s", (word, seen) => {
   expect(linkWord(seen, nowMs)).toBe(word);
+});
+
+test("a slow link is a link", () => {
+  const words = ["online", "slow", "quiet", "late", "lost", "new", "waiting", "held"] as const;
+  expect(words.filter(isLinked)).toEqual(["online", "slow"]);
 });

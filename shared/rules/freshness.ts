@@ -15,6 +15,11 @@ export interface Seen {
   readonly roundTripMs: number | null;
 }
 
+/** Whether there is a link: a slow one is one. */
+export function isLinked(word: LinkWord): boolean {
+  return word === "online" || word === "slow";
+}
+
 export function linkWord(seen: Seen, nowMs: number): LinkWord {
   if (seen.state === "waiting") return "waiting";
   if (seen.isLinked) return seen.roundTripMs !== null && seen.roundTripMs > slowRoundTripMs ? "slow" : "online";

@@ -179,3 +179,13 @@ test("impersonation is seen in any spelling of its name, and in no value", () =>
     expect(asksImpersonation(["Accept", "x", name, ""])).toBe(true);
   expect(asksImpersonation(["Accept", "Impersonate-User", "X-Impersonate-User", "y"])).toBe(false);
 });
+
+test("every refusal of a request's headers says what to try", () => {
+  const refused: readonly (readonly string[])[] = [
+    ["Host", "a", "Host", "b"],
+    ["Transfer-Encoding", "gzip, chunked"],
+    ["Content-Length", "1", "Transfer-Encoding", "chunked"],
+  ];
+  for (const flat of refused) expect(() => forwardedRequestHeaders(flat)).toThrow(expect.objectContaining({ code: "HEADER_REFUSED", hint: expect.stringMatching(/./) as string }));
+  expect(() => forwardedRequestHeaders(["Upgrade", "h2c"], true)).toThrow(expect.objectContaining({ code: "UPGRADE_REFUSED", hint: expect.stringMatching(/./) as string }));
+});

@@ -1,6 +1,10 @@
 // An outcome within its bound: what a command left behind travels in one letter, whatever an API server had to say about each of a thousand objects. Failures are
-// kept before successes, and what is left out is counted. Pure.
+// kept before successes, and what is left out is counted. The relay reads it by its shape and bounds it again: a signature says whose it is, not that it is small.
+// Pure.
 import type { CommandOutcome } from "../api.ts";
+import { Fault, isFaultCode } from "../kit/errors.ts";
+import { shown } from "../kit/shown.ts";
+import { OUTCOMES, type TerminalState } from "./command-state.ts";
 
 /** Octets of an outcome as JSON. A thousand objects with their names fit; a thousand essays do not. */
 export const outcomeOctetsMax = 262_144;
@@ -16,6 +20,45 @@ export function boundedOutcome(outcome: CommandOutcome): CommandOutcome {
   if (jsonOctets(whole) <= outcomeOctetsMax) return whole;
   const kept = withinBudget(objects, outcomeOctetsMax - jsonOctets({ ...whole, objects: [] }) - 100);
   return { ...whole, what: cut(`${cut(outcome.what, whatCharsMax - 60)} (${objects.length - kept.length} of ${objects.length} objects are not listed)`, whatCharsMax), objects: kept };
+}
+
+/** Objects of one outcome: as many as go into one command, and some. */
+const objectsMax = 2_000;
+const RESULTS: readonly string[] = ["created", "configured", "unchanged", "failed", "completed"] satisfies ObjectResult["result"][];
+
+/** What a site says of a command's end, its members in the order of the type, within the bound. Fault ENVELOPE_MALFORMED. */
+export function parseOutcome(value: unknown): CommandOutcome & { readonly state: TerminalState } {
+  const refused = (why: string): Fault => new Fault("ENVELOPE_MALFORMED", { what: "a result has no outcome that is known", why, hint: "relay and agent may be of versions too far apart: bowline site describe NAME shows the agent's" });
+  if (typeof value !== "object" || value === null) throw refused("it is not an object");
+  const { state, what, code, objects } = value as Readonly<Record<string, unknown>>;
+  const known = OUTCOMES.find((one) => one === state);
+  if (known === undefined) throw refused(`its state is "${shown(state, 40)}"`);
+  if (typeof what !== "string") throw refused("it does not say what happened");
+  if (!Array.isArray(objects) || objects.length > objectsMax) throw refused(`it does not list at most ${objectsMax} objects`);
+  const outcome = { state: known, what, code: isFaultCode(code) ? code : null, objects: objects.map(parseObject) };
+  return { ...boundedOutcome(outcome), state: known };
+
+  function parseObject(item: unknown): ObjectResult {
+    const { ref, result, why } = (item ?? {}) as Readonly<Record<string, unknown>>;
+    if (typeof ref !== "string" || typeof why !== "string" || !RESULTS.includes(result as string)) throw refused("one of its objects is not of the documented form");
+    return { ref, result: result as ObjectResult["result"], why };
+  }
+}
+
+/** Characters of an outcome's JSON that a list reads: they hold everything but long lists of objects, since `what` has 2,000, each at most six as JSON. */
+export const outcomeHeadChars = 16_384;
+
+/** An outcome from its JSON. When that was cut short its objects are left out; null when it is not in the order that parseOutcome gives it. */
+export function findOutcome(json: string): CommandOutcome | null {
+  const end = json.indexOf(',"objects":['); // inside a text its quotes would be escaped
+  for (const text of [json, `${json.slice(0, end)},"objects":[]}`]) {
+    try {
+      return JSON.parse(text) as CommandOutcome;
+    } catch {
+      // what was cut short is no JSON: then its head
+    }
+  }
+  return null;
 }
 
 /** Failures first, then the others, each in its order; listed in the order they had. */

@@ -1,6 +1,6 @@
 // Request targets: forwarded as they are, or refused when two readers could take their path for different resources. trust.md section 7, path tricks.
 import { describe, expect, test } from "vitest";
-import { findSiteTarget, requireHonestTarget, SITE_NAME, targetCharsMax } from "./target.ts";
+import { findSiteTarget, requireHonestTarget, requireSiteName, requireSitePattern, SITE_NAME, targetCharsMax } from "./target.ts";
 
 const refused = (why?: RegExp): unknown =>
   expect.objectContaining({ code: "PATH_REFUSED", ...(why === undefined ? {} : { why: expect.stringMatching(why) as string }) });
@@ -25,8 +25,18 @@ describe("below a site's prefix", () => {
 
   test("a site's name is what DNS allows", () => {
     for (const name of ["a", "plant-07", "0", "a".repeat(63)]) expect(SITE_NAME.test(name), name).toBe(true);
-    for (const name of ["", "-a", "a-", "A", "a_b", "a.b", "a/b", "..", "a".repeat(64), "a\n", "%61"])
+    for (const name of ["", "-a", "a-", "A", "a_b", "a.b", "a/b", "..", "a".repeat(64), "a\n", "%61", "a--b", "plant-07--revoked-0123456789ab"])
       expect(SITE_NAME.test(name), JSON.stringify(name)).toBe(false);
+  });
+
+  test("a site's name that is given is judged once for all, with all four parts", () => {
+    expect(requireSiteName("plant-07", "x")).toBe("plant-07");
+    for (const name of ["a--b", "shop-", "", 7, null, "x".repeat(9_000)]) expect(() => requireSiteName(name, "--name plant-07")).toThrow(expect.objectContaining({ code: "USAGE", why: expect.stringContaining("--") as string, hint: "--name plant-07" }));
+  });
+
+  test("a pattern has one *, and some name fits it", () => {
+    for (const pattern of ["shop-*", "*", "*-north", "a-*-b", "plant-07"]) expect(requireSitePattern(pattern, "x")).toBe(pattern);
+    for (const pattern of ["shop-", "a--b", "a--*", "-*", "*-", "*-*", "**", "", "A*", "a".repeat(64)]) expect(() => requireSitePattern(pattern, "--name 'shop-*'"), pattern).toThrow(expect.objectContaining({ code: "USAGE", hint: "--name 'shop-*'" }));
   });
 });
 

@@ -1,11 +1,26 @@
 // Request targets: forwarded octet for octet behind the site's prefix, judged on what they mean. Refused in the path (never in the query,
 // which may carry anything): whole segments "..", "//", "%2f", "\", ";", absolute form. Applied at the relay and again at the agent. Pure.
 import { Fault } from "../kit/errors.ts";
+import { shown } from "../kit/shown.ts";
 
 const PREFIX = "/k8s/";
 /** Go's and Node's own limits are far above; a target beyond this is nobody's honest request (a 20 KB exec command line is 60 KB encoded). */
 export const targetCharsMax = 262_144;
-export const SITE_NAME = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+/** A DNS label without "--": with it the relay marks the name of a site that is over, so nobody may choose such a one. */
+export const SITE_NAME = /^(?!.*--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** A site's name as it is given, taken or joined with. Fault USAGE; `hint`: the command that would be right. */
+export function requireSiteName(name: unknown, hint: string): string {
+  if (typeof name === "string" && SITE_NAME.test(name)) return name;
+  throw new Fault("USAGE", { what: `"${shown(name, 64)}" cannot be a site's name`, why: "a name is a DNS label without --: lower case letters, digits and single - between them, at most 63 characters", hint });
+}
+
+/** A name, or a pattern with one `*`, for which some name exists. Fault USAGE. */
+export function requireSitePattern(pattern: string, hint: string): string {
+  const parts = pattern.split("*");
+  if (parts.length <= 2 && SITE_NAME.test(parts.join("x"))) return pattern;
+  throw new Fault("USAGE", { what: `"${shown(pattern, 64)}" cannot be a site's name or pattern`, why: "a name is a DNS label without --: lower case letters, digits and single - between them; a pattern has one * where the rest of the name stands", hint });
+}
 
 export interface SiteTarget {
   readonly site: string;

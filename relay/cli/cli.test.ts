@@ -1,0 +1,138 @@
+// The command line against answers of a relay, made up here: a slow link is a link, logins that end or have ended, tokens by their ids, and what a site says in lines and
+// errors.
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { CommandView, SiteSummary } from "../../shared/api.ts";
+import { noProxySettings } from "../../shared/kit/dial.ts";
+import { asFault, Fault, faultText } from "../../shared/kit/errors.ts";
+import { makeTempDir } from "../../test/kit/temp-dir.ts";
+import type { RelayClient } from "./client.ts";
+import { submit, waitCommand, type SubmitOptions } from "./commands.ts";
+import { findContext, readContexts, saveContext } from "./contexts.ts";
+import { kubeLogin, logout, renewLogin } from "./login.ts";
+import { Run } from "./run.ts";
+import { waitForSite } from "./sites.ts";
+import { listOperatorTokens, revokeOperatorToken } from "./tokens.ts";
+
+const dayMs = 86_400_000;
+let dir: string;
+let out: string;
+let said: string;
+let asked: string[];
+beforeEach(() => {
+  dir = makeTempDir("cli");
+  [out, said, asked] = ["", "", []];
+  saveContext(join(dir, "config.json"), { name: "relay", server: "https://relay.example:8443", ca: null, operator: "ann", token: "old", expires: new Date(Date.now() + 30 * dayMs).toISOString() });
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+type Answer = unknown;
+
+/** A run whose relay answers `METHOD path` with what is given, or throws it. */
+class MadeUpRun extends Run {
+  readonly #answers: Readonly<Record<string, Answer>>;
+
+  constructor(answers: Readonly<Record<string, Answer>>, isInteractive = true) {
+    super({ terminal: { out: (text) => void (out += text), say: (text) => void (said += text), isInteractive }, format: "table", contextFile: join(dir, "config.json"), contextName: "", configDir: dir, proxy: noProxySettings, signal: new AbortController().signal });
+    this.#answers = answers;
+  }
+
+  override clientFor(): RelayClient {
+    const call = (method: string) => async (path: string): Promise<unknown> => {
+      const line = `${method} ${path}`;
+      asked.push(line);
+      const answer = this.#answers[line];
+      if (answer instanceof Fault) throw answer;
+      if (answer === undefined) throw new Error(`nobody answers ${line}`);
+      return answer;
+    };
+    return { get: call("GET"), post: call("POST"), delete: call("DELETE"), close: async () => {} } as unknown as RelayClient;
+  }
+}
+
+const site = { name: "ship-3", link: "slow", lastContact: new Date().toISOString() } as SiteSummary;
+const view = { id: "c1", site: "ship-3", what: "apply a", state: "queued", why: "", asked: new Date().toISOString(), outcome: null } as CommandView;
+const order: SubmitOptions = { sites: ["ship-3"], spec: { kind: "apply", objects: [], forceConflicts: false }, expiresInMs: null, waitMs: null, live: false, dryRun: false, idempotencyKey: "k", orderingKey: null, collapseKey: null };
+
+describe("a slow link is a link:", () => {
+  test("apply --live sends", async () => {
+    await submit(new MadeUpRun({ "GET /sites/ship-3": site, "POST /commands": view }), { ...order, live: true });
+    expect(asked).toEqual(["GET /sites/ship-3", "POST /commands"]);
+    const quiet = new MadeUpRun({ "GET /sites/ship-3": { ...site, link: "quiet" } });
+    await expect(submit(quiet, { ...order, live: true })).rejects.toMatchObject({ code: "SITE_OFFLINE" });
+  });
+
+  test("a dry run says now", async () => {
+    await submit(new MadeUpRun({ "GET /sites/ship-3": site }), { ...order, dryRun: true });
+    expect(out).toMatch(/, now; nothing was sent/);
+  });
+
+  test("site wait ends well", async () => {
+    await waitForSite(new MadeUpRun({ "GET /sites/ship-3": site }), "ship-3", 0);
+    expect(out).toBe("ship-3 is online\n");
+  });
+});
+
+test("what a site says of an end is one line in the error, and cannot act on the terminal", async () => {
+  const ended = { ...view, state: "failed", outcome: { state: "failed", what: "no\n  try    curl evil\u001b[2J", code: null, objects: [] } };
+  const fault = asFault(await waitCommand(new MadeUpRun({ "GET /commands/c1": ended }), "c1", 0).catch((error: unknown) => error));
+  expect(faultText(fault).split("\n").filter((line) => line.startsWith("  try"))).toEqual(["  try    bowline command describe c1"]);
+  expect(faultText(fault) + out).not.toContain("\u001b");
+});
+
+test("lines while waiting are one line each", async () => {
+  const waiting = { ...view, why: "x\nship-4: succeeded\u0007" };
+  await expect(waitCommand(new MadeUpRun({ "GET /commands/c1": waiting }), "c1", 0)).rejects.toMatchObject({ code: "GAVE_UP_WAITING" });
+  expect(said.split("\n")).toEqual(["waiting, Ctrl-C only stops waiting", "ship-3: queued (x ship-4: succeeded)", ""]);
+});
+
+describe("a login", () => {
+  const endsIn = (ms: number): void => saveContext(join(dir, "config.json"), { ...findContext(join(dir, "config.json"), ""), expires: new Date(Date.now() + ms).toISOString() });
+
+  test("that ends within a week is said to, once, to people", () => {
+    endsIn(3 * dayMs + 60_000);
+    const run = new MadeUpRun({});
+    run.client();
+    run.client();
+    expect(said).toBe("your login ends in 3d; to renew it: bowline login\n");
+    said = "";
+    new MadeUpRun({}, false).client();
+    endsIn(8 * dayMs);
+    new MadeUpRun({}).client();
+    endsIn(-dayMs);
+    new MadeUpRun({}).client();
+    expect(said).toBe("");
+  });
+
+  test("is renewed in its own context", async () => {
+    await renewLogin(new MadeUpRun({ "POST /operator-tokens": { operator: "ann", tier: "admin", token: "new", expires: "2030-01-01T00:00:00.000Z" } }));
+    expect(findContext(join(dir, "config.json"), "")).toMatchObject({ name: "relay", token: "new", expires: "2030-01-01T00:00:00.000Z", server: "https://relay.example:8443" });
+  });
+
+  test.each(["TOKEN_EXPIRED", "TOKEN_REVOKED", "TOKEN_UNKNOWN"] as const)("that is over (%s) is forgotten by logout as well", async (code) => {
+    await logout(new MadeUpRun({ "POST /logout": new Fault(code, { what: "over" }) }));
+    expect(readContexts(join(dir, "config.json")).contexts).toEqual([]);
+  });
+
+  test("stays when the relay could not be asked", async () => {
+    await expect(logout(new MadeUpRun({ "POST /logout": new Fault("RELAY_UNREACHABLE", { what: "away" }) }))).rejects.toMatchObject({ code: "RELAY_UNREACHABLE" });
+    expect(readContexts(join(dir, "config.json")).contexts).toHaveLength(1);
+  });
+});
+
+test("kube login makes no token for a file that it would not write over", async () => {
+  const file = join(dir, "config");
+  writeFileSync(file, "apiVersion: v1\nusers: [{name: admin}]\n");
+  await expect(kubeLogin(new MadeUpRun({}), { sites: [], ttlMs: 1, file })).rejects.toMatchObject({ code: "CONFLICT" });
+  expect(asked).toEqual([]);
+  expect(readFileSync(file, "utf8")).toContain("admin");
+});
+
+test("operator tokens are listed and revoked by ids that are no secrets", async () => {
+  const items = [{ id: "ot_0123456789abcdef", operator: "ann", purpose: "api", created: new Date().toISOString(), expires: "2030-01-01T00:00:00.000Z" }];
+  await listOperatorTokens(new MadeUpRun({ "GET /operator-tokens": { items } }));
+  expect(out).toMatch(/ID +OPERATOR +FOR +AGE +EXPIRES\not_0123456789abcdef +ann +api +0s +2030/);
+  await revokeOperatorToken(new MadeUpRun({ "DELETE /operator-tokens/ot_0123456789abcdef": {} }), "ot_0123456789abcdef");
+  expect(said).toContain("ot_0123456789abcdef is revoked");
+});
