@@ -104,7 +104,7 @@ export class KubeObjects {
     const found = kinds.get(kind);
     if (found !== undefined) return found;
     if (answer.status !== 200 && answer.status !== 404) throw statusFault(answer, `the kinds of ${apiVersion} could not be listed`);
-    throw new Fault("COMMAND_FAILED", { what: `this cluster has no kind ${kind} in ${apiVersion}`, why: "its CustomResourceDefinition may be missing", hint: "apply the CRD first" });
+    throw new Fault("COMMAND_FAILED", { what: `this cluster has no kind ${kind} in ${apiVersion}`, why: "its CustomResourceDefinition may be missing", hint: "apply the CRD first", facts: { isKindUnknown: true } });
   }
 }
 
