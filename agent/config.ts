@@ -21,7 +21,7 @@ const TABLE = {
   logLevel: { flag: "--log-level", env: "BOWLINE_LOG_LEVEL", fallback: "info" as const, parse: parseOneOf(LOG_LEVELS), help: LOG_LEVELS.join(", ") },
   logFormat: { flag: "--log-format", env: "BOWLINE_LOG_FORMAT", fallback: "auto" as const, parse: parseOneOf(["auto", "json", "text"] as const), help: "auto is text on a terminal and JSON elsewhere" },
   crash: { flag: "--crash-at", env: "BOWLINE_CRASH_AT", fallback: "", parse: parseText, help: "for tests: kill the process at this named point, NAME or NAME:N" },
-  output: { flag: "--output", short: "-o", env: "BOWLINE_OUTPUT", fallback: "text" as const, parse: parseOneOf(["text", "json"] as const), help: "status: text or json" },
+  output: { flag: "--output", short: "-o", env: "BOWLINE_OUTPUT", fallback: "text" as const, parse: parseOneOf(["text", "json"] as const), help: "status, doctor, join: text or json" },
   image: { flag: "--image", env: "BOWLINE_IMAGE", fallback: "bowline/agent:0.1.0", parse: parseText, help: "manifest: the agent's image" },
   storageClass: { flag: "--storage-class", env: "BOWLINE_STORAGE_CLASS", fallback: "", parse: parseText, help: "manifest: storage class of its volume", shown: "the cluster's default" },
   rbacOnly: { flag: "--rbac-only", env: "BOWLINE_RBAC_ONLY", fallback: false, parse: (text: string) => text === "true", isSwitch: true, help: "manifest: only the roles, for an agent that runs outside the cluster" },
