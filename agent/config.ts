@@ -28,6 +28,7 @@ const TABLE = {
   output: { flag: "--output", short: "-o", env: "BOWLINE_OUTPUT", fallback: "text" as const, parse: parseOneOf(["text", "json"] as const), help: "status, doctor, join: text or json" },
   image: { flag: "--image", env: "BOWLINE_IMAGE", fallback: "bowline/agent:0.1.0", parse: parseText, help: "manifest: the agent's image" },
   storageClass: { flag: "--storage-class", env: "BOWLINE_STORAGE_CLASS", fallback: "", parse: parseText, help: "manifest: storage class of its volume", shown: "the cluster's default" },
+  isConstrained: { flag: "--constrained", env: "BOWLINE_CONSTRAINED", fallback: false, parse: parseSwitch, isSwitch: true, help: "manifest: constrained impersonation, which refuses nodes and service accounts; for API servers from 1.36" },
   rbacOnly: { flag: "--rbac-only", env: "BOWLINE_RBAC_ONLY", fallback: false, parse: parseSwitch, isSwitch: true, help: "manifest: only the roles, for an agent that runs outside the cluster" },
 } as const;
 

@@ -182,8 +182,8 @@ function manifest(settings: AgentSettings): void {
   const token = findJoinToken(settings);
   if (token === null) throw new Fault("USAGE", { what: "the manifest needs a join token", why: "it goes into a Secret", hint: "bowline agent manifest --token \"$(bowline token create --name NAME)\"" });
   const text = settings.token !== "" ? settings.token : readFileSync(settings.tokenFile, "utf8").trim();
-  const { httpProxy, httpsProxy, noProxy } = settings;
-  process.stdout.write(manifestText(agentManifest({ token: text, image: settings.image, storageClass: settings.storageClass, proxy: { httpProxy, httpsProxy, noProxy } })));
+  const { image, storageClass, isConstrained, httpProxy, httpsProxy, noProxy } = settings;
+  process.stdout.write(manifestText(agentManifest({ token: text, image, storageClass, isConstrained, proxy: { httpProxy, httpsProxy, noProxy } })));
 }
 
 async function main(): Promise<void> {

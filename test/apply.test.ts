@@ -111,3 +111,7 @@ test.each([
   server.strike = (method) => (method === "PATCH" ? status : null);
   expect(await server.apply([definition], 200)).toEqual({ code });
 });
+
+test.each([400, 401, 403, 409, 422, 429, 500, 503])("a failed answer of %i says what to try", (status) => {
+  expect(statusFault({ status, body: { message: "no" } }, "it was refused")).toMatchObject({ why: "no", hint: expect.stringMatching(/./) });
+});

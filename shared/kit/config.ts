@@ -49,7 +49,7 @@ export function readSettings<Table extends SettingsTable>(table: Table, argv: re
       if (setting.isSwitch === true) values[name] = inline === null ? true : parseOne(setting, inline, flag);
       else {
         const text = inline ?? argv[(index += 1)];
-        if (text === undefined) throw new Fault("USAGE", { what: `${flag} needs a value`, why: setting.help });
+        if (text === undefined) throw new Fault("USAGE", { what: `${flag} needs a value`, why: setting.help, hint: `${flag} VALUE` });
         values[name] = parseOne(setting, text, flag);
       }
     }
