@@ -1,8 +1,12 @@
 // The agent's settings: one table, each with a flag, an environment name and a line of help. The only file here that reads the environment.
 import { hostname } from "node:os";
-import { parseCount, parseDuration, parseOneOf, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
+import { parseCount, parseDurationWithin, parseOneOf, parseSwitch, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
 import { parseProxySettings, type ProxySettings } from "../shared/kit/dial.ts";
 import { LOG_LEVELS } from "../shared/kit/log.ts";
+import { heardDrainMsMax } from "../shared/link/drain.ts";
+
+/** Each look lists nodes and workloads: not more often than an API server hardly feels; seldom enough for a site that pays for each octet (ms). */
+const reportEveryMs = { min: 1_000, max: 7 * 86_400_000 } as const;
 
 const TABLE = {
   data: { flag: "--data", env: "BOWLINE_DATA", fallback: "./.bowline/agent", parse: parseText, help: "folder for the database and keys" },
@@ -10,21 +14,22 @@ const TABLE = {
   token: { flag: "--token", env: "BOWLINE_TOKEN", fallback: "", parse: parseText, help: "join token, for a first start" },
   tokenFile: { flag: "--token-file", env: "BOWLINE_TOKEN_FILE", fallback: "", parse: parseText, help: "file that holds the join token" },
   name: { flag: "--name", env: "BOWLINE_NAME", fallback: "", parse: parseText, help: "name of this site, when the token leaves it open", shown: "this host's" },
-  wait: { flag: "--wait", env: "BOWLINE_WAIT", fallback: false, parse: (text: string) => text === "true", isSwitch: true, help: "join: wait for the approval" },
+  wait: { flag: "--wait", env: "BOWLINE_WAIT", fallback: false, parse: parseSwitch, isSwitch: true, help: "join: wait for the approval" },
   healthPort: { flag: "--health-port", env: "BOWLINE_HEALTH_PORT", fallback: 0, parse: parseCount(0, 65_535), help: "port of /healthz and /readyz for the kubelet; 0 is none", shown: "none" },
   httpProxy: { flag: "--http-proxy", env: "HTTP_PROXY", fallback: "", parse: parseText, help: "proxy for plain http" },
   httpsProxy: { flag: "--https-proxy", env: "HTTPS_PROXY", fallback: "", parse: parseText, help: "proxy for https, http://USER:PASSWORD@HOST:PORT" },
   noProxy: { flag: "--no-proxy", env: "NO_PROXY", fallback: "", parse: parseText, help: "hosts and ranges that are reached directly, with commas" },
-  reportEveryMs: { flag: "--report-every", env: "BOWLINE_REPORT_EVERY", fallback: 15_000, parse: parseDuration, help: "how often the cluster is looked at; a report leaves when something changed", shown: "15s" },
+  reportEveryMs: { flag: "--report-every", env: "BOWLINE_REPORT_EVERY", fallback: 15_000, parse: parseDurationWithin(reportEveryMs.min, reportEveryMs.max), help: "how often the cluster is looked at; a report leaves when something changed", shown: "15s" },
   httpCodec: { flag: "--http-codec", env: "BOWLINE_HTTP_CODEC", fallback: "own" as const, parse: parseOneOf(["own", "library"] as const), help: "who speaks HTTP/1.1 to the API server: our strict codec (own), or undici (library)" },
-  drainMs: { flag: "--drain", env: "BOWLINE_DRAIN", fallback: 5_000, parse: parseDuration, help: "how long requests may finish at shutdown", shown: "5s" },
+  drainMs: { flag: "--drain", env: "BOWLINE_DRAIN", fallback: 5_000, parse: parseDurationWithin(0, heardDrainMsMax), help: "how long requests may finish at shutdown", shown: "5s" },
   logLevel: { flag: "--log-level", env: "BOWLINE_LOG_LEVEL", fallback: "info" as const, parse: parseOneOf(LOG_LEVELS), help: LOG_LEVELS.join(", ") },
   logFormat: { flag: "--log-format", env: "BOWLINE_LOG_FORMAT", fallback: "auto" as const, parse: parseOneOf(["auto", "json", "text"] as const), help: "auto is text on a terminal and JSON elsewhere" },
   crash: { flag: "--crash-at", env: "BOWLINE_CRASH_AT", fallback: "", parse: parseText, help: "for tests: kill the process at this named point, NAME or NAME:N" },
-  output: { flag: "--output", short: "-o", env: "BOWLINE_OUTPUT", fallback: "text" as const, parse: parseOneOf(["text", "json"] as const), help: "status: text or json" },
+  output: { flag: "--output", short: "-o", env: "BOWLINE_OUTPUT", fallback: "text" as const, parse: parseOneOf(["text", "json"] as const), help: "status, doctor, join: text or json" },
   image: { flag: "--image", env: "BOWLINE_IMAGE", fallback: "bowline/agent:0.1.0", parse: parseText, help: "manifest: the agent's image" },
   storageClass: { flag: "--storage-class", env: "BOWLINE_STORAGE_CLASS", fallback: "", parse: parseText, help: "manifest: storage class of its volume", shown: "the cluster's default" },
-  rbacOnly: { flag: "--rbac-only", env: "BOWLINE_RBAC_ONLY", fallback: false, parse: (text: string) => text === "true", isSwitch: true, help: "manifest: only the roles, for an agent that runs outside the cluster" },
+  isConstrained: { flag: "--constrained", env: "BOWLINE_CONSTRAINED", fallback: false, parse: parseSwitch, isSwitch: true, help: "manifest: constrained impersonation, which refuses nodes and service accounts; for API servers from 1.36" },
+  rbacOnly: { flag: "--rbac-only", env: "BOWLINE_RBAC_ONLY", fallback: false, parse: parseSwitch, isSwitch: true, help: "manifest: only the roles, for an agent that runs outside the cluster" },
 } as const;
 
 export type AgentSettings = Settings<typeof TABLE> & {

@@ -36,7 +36,7 @@ export async function openRelaySocket(options: DialOptions): Promise<FrameSocket
       last = asFault(error);
     }
   }
-  throw last ?? new Fault("RELAY_UNREACHABLE", { what: "the join token names no relay address" });
+  throw last ?? new Fault("RELAY_UNREACHABLE", { what: "the join token names no relay address", why: "it was made without one", hint: "make a new one at the relay: bowline token create --name NAME" });
 }
 
 async function openOne(url: URL, { relay, proxy, signal }: DialOptions): Promise<FrameSocket> {
@@ -78,7 +78,7 @@ function upgrade(socket: TLSSocket, host: string, binding: "exporter" | "none"):
       const retryAfterMs = Number(response.headers["retry-after"]) * 1_000;
       if (response.statusCode !== 503 || !(retryAfterMs > 0)) return refuse(`it answered ${response.statusCode ?? "?"} to the WebSocket upgrade`);
       socket.destroy();
-      reject(new ByeFault(new Fault("TOO_MANY", { what: `${host} takes no agents right now`, why: "it asked to come back later" }), "busy", retryAfterMs));
+      reject(new ByeFault(new Fault("TOO_MANY", { what: `${host} takes no agents right now`, why: "it asked to come back later", hint: "nothing: the agent does so by itself; where it lasts, look at the relay's load and log" }), "busy", retryAfterMs));
     });
     ws.once("open", () => {
       ws.removeAllListeners("error");

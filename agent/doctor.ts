@@ -12,8 +12,9 @@ import type { AgentKeys, RelayRecord } from "./folder.ts";
 import type { KubeAccess } from "./kube/access.ts";
 import { KubeObjects } from "./kube/objects.ts";
 import { impersonationOf, reporterIdentity } from "./kube/policy.ts";
+import { askStatus } from "./local.ts";
 
-export type Culprit = "site network" | "proxy" | "relay" | "cluster" | "token" | "this machine";
+export type Culprit = "site network" | "proxy" | "relay" | "site network or relay" | "cluster" | "token" | "this machine";
 
 export interface Check {
   readonly name: string;
@@ -123,12 +124,36 @@ export function checkDisk(dir: string): Check {
   return { name: "disk", isOk: freeMiB >= lowDiskMiB, said: `${freeMiB} MiB free for ${dir}`, culprit: freeMiB >= lowDiskMiB ? null : "this machine" };
 }
 
+/** The agent that runs on the folder, which nobody else may open meanwhile: its state, or null when there is none to ask. Also the kubeconfig that it works with. */
+export async function checkRunning(dir: string): Promise<{ readonly check: Check; readonly kubeconfig: string } | null> {
+  try {
+    const { state, since, why, kubeconfig } = await askStatus(dir);
+    const isOk = state === "linked";
+    return { check: { name: "agent", isOk, said: `runs, ${state} since ${since}${why === "" ? "" : `: ${why}`}`, culprit: isOk ? null : "site network or relay" }, kubeconfig };
+  } catch (error) {
+    const fault = asFault(error);
+    if (fault.code === "NOT_INITIALISED" || fault.code === "FILE_INVALID") return null; // none runs, or one that has no socket here
+    return { check: { name: "agent", isOk: false, said: `${fault.message}: ${fault.why}`, culprit: "this machine" }, kubeconfig: "" };
+  }
+}
+
+/** The checks, and whose problem it is; null when nothing is wrong. */
+export interface Diagnosis {
+  readonly checks: readonly Check[];
+  readonly problemAt: Culprit | null;
+}
+
+export function diagnosis(checks: readonly Check[]): Diagnosis {
+  return { checks, problemAt: checks.find(({ isOk }) => !isOk)?.culprit ?? null };
+}
+
 export function checkLines(checks: readonly Check[]): string {
   return checks.map(({ name, isOk, said }) => `${isOk ? "ok   " : "FAIL "} ${name.padEnd(12)} ${said}\n`).join("");
 }
 
 /** The one line at the end. */
-export function verdict(checks: readonly Check[]): string {
-  const culprit = checks.find(({ isOk }) => !isOk)?.culprit ?? null;
-  return culprit === null ? "nothing wrong here\n" : `the problem is at: ${culprit}\n`;
+export function verdict({ problemAt }: Diagnosis): string {
+  if (problemAt === null) return "nothing wrong here\n";
+  const further = problemAt === "site network or relay" ? "; stop the agent and run doctor again for each step" : "";
+  return `the problem is at: ${problemAt}${further}\n`;
 }

@@ -40,6 +40,12 @@ export async function prepareJoin(folder: AgentFolder, token: JoinToken, wantedN
   await folder.store.call("putFacts", { facts: { relay: JSON.stringify(relay), joining: JSON.stringify(joining) } });
 }
 
+/** Ctrl-C during `agent join`: what to do depends on whether the relay knows this agent already. */
+export function interruptedJoin(dir: string, hasJoined: boolean): Fault {
+  if (hasJoined) return new Fault("INTERRUPTED", { what: "interrupted while it waited for the approval", why: "the relay knows this agent; only the waiting has ended", hint: `start it, it waits by itself: bowline agent run --data ${dir}` });
+  return new Fault("INTERRUPTED", { what: "interrupted before the relay answered", why: `the keys are made and kept in ${dir}`, hint: "run the same command again" });
+}
+
 /** Asks the relay with the prepared token. Afterwards the site is known there, and the token is not needed any more. */
 export async function askToJoin(folder: AgentFolder, proxy: ProxySettings, signal: AbortSignal): Promise<SiteStanding> {
   const facts = await folder.store.call("allFacts", null);

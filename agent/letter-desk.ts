@@ -8,7 +8,7 @@ import { asFault, Fault, type FaultCode } from "../shared/kit/errors.ts";
 import type { KeyPair } from "../shared/kit/keys.ts";
 import type { Logger } from "../shared/kit/log.ts";
 import type { CourierSide, RenderedLetter, SettleStatus } from "../shared/outbox/courier.ts";
-import { encodeLetter, type Letter } from "../shared/outbox/letter.ts";
+import { cancelLetterId, encodeLetter, type Letter } from "../shared/outbox/letter.ts";
 import type { LeaseRoom } from "../shared/outbox/outbox.ts";
 import { parseCommandBody, requireText } from "../shared/rules/command-spec.ts";
 import { targetKeys } from "../shared/rules/ordering.ts";
@@ -16,7 +16,7 @@ import { kidOf, openEnvelope, sealEnvelope, type Opened } from "../shared/trust/
 import { keysOf, ruleFor, type TrustDocument } from "../shared/trust/trust-document.ts";
 import { LinkOrder } from "./link-order.ts";
 import type { SiteClock } from "./site-clock.ts";
-import { CANCEL, type NewCancel, type NewStored } from "./store/commands.ts";
+import type { NewCancel, NewStored } from "./store/commands.ts";
 import type { LeasedOwn } from "./store/letters.ts";
 import type { AgentStore } from "./store/store.ts";
 
@@ -96,7 +96,7 @@ export class LetterDesk {
         await this.#settle(link.fence, id, status);
       },
       intake: async (letter) => {
-        const verdict = order.judge(letter.head, () => this.#judge(letter, link.relayEpoch));
+        const verdict = order.judge(letter.head, () => this.#judge(letter, link));
         this.#judging.add(verdict);
         try {
           return await verdict;
@@ -155,15 +155,17 @@ export class LetterDesk {
     return { id: letter.id, lane: letter.lane, bytes: encodeLetter({ id: letter.id, lane: letter.lane, kind: letter.kind, order: letter.ord }, envelope) };
   }
 
-  async #judge(letter: Letter, relayEpoch: number): Promise<SettleStatus> {
+  async #judge(letter: Letter, link: DeskLink): Promise<SettleStatus> {
     const { store, log, onCommand, onCancel } = this.#options;
     try {
       const opened = this.#open(letter);
       crashPoint("letter-before-insert");
       if (opened.header.typ === "cancel") {
         const cancel = this.#cancelOf(opened);
-        if ((await store.call("cancelCommand", cancel)) === "claimed") onCancel(cancel.id);
-      } else await store.call("storeCommand", this.#commandOf(letter, opened, relayEpoch));
+        const state = await store.call("cancelCommand", cancel);
+        if (state === "claimed") onCancel(cancel.id);
+        else link.poke(); // its result is there now, or again
+      } else if ((await store.call("storeCommand", this.#commandOf(letter, opened, link.relayEpoch))) === "known") link.poke(); // likewise
       crashPoint("committed-before-receipt");
       onCommand();
       return "committed";
@@ -192,7 +194,7 @@ export class LetterDesk {
     });
     const { typ, cid, exp } = opened.header;
     if (typ !== "command" && typ !== "cancel") throw new Fault("COMMAND_INVALID", { what: `a ${typ} is not taken yet` });
-    if (letter.head.kind !== typ || letter.head.id !== (typ === "cancel" ? `${CANCEL}${cid}` : cid)) throw new Fault("ENVELOPE_MALFORMED", { what: "a letter's head and envelope name different things" });
+    if (letter.head.kind !== typ || letter.head.id !== (typ === "cancel" ? cancelLetterId(cid) : cid)) throw new Fault("ENVELOPE_MALFORMED", { what: "a letter's head and envelope name different things" });
     if (exp === 0) throw new Fault("COMMAND_INVALID", { what: `a ${typ} without a deadline` });
     return opened;
   }
@@ -225,10 +227,12 @@ export class LetterDesk {
     };
   }
 
-  /** Which of the relay's letters in doubt are here, after what is still being committed has settled. */
+  /** Which of the relay's letters in doubt are here, after what is still being committed has settled. Results of those that have ended leave with our next letters. */
   async held(ids: readonly string[]): Promise<string[]> {
+    const { store, siteClock } = this.#options;
     await Promise.allSettled(this.#judging);
-    return this.#options.store.call("heldCommands", { ids });
+    if (ids.length > 0) await store.call("reportEnded", { ids, nowMs: siteClock.shownMs() });
+    return store.call("heldCommands", { ids });
   }
 }
 

@@ -4,7 +4,7 @@ import { createServer as createHttp, type Server as HttpServer } from "node:http
 import { createServer, connect, type Server } from "node:net";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { Fault } from "../shared/kit/errors.ts";
+import { asFault, Fault, faultFromRecord, faultRecord, isFaultCode, type FaultRecord } from "../shared/kit/errors.ts";
 
 const answerMs = 5_000;
 const answerBytesMax = 65_536;
@@ -24,6 +24,11 @@ export interface AgentStatus {
   readonly kubeconfig: string;
 }
 
+/** Instead of a status, when the agent cannot tell it. */
+interface Refusal {
+  readonly fault: FaultRecord;
+}
+
 /** Octets of a socket's path on Linux (sockaddr_un), less the closing NUL. */
 const socketPathBytesMax = 107;
 
@@ -37,10 +42,8 @@ export function serveStatus(dir: string, status: () => Promise<AgentStatus>): Pr
   rmSync(socketPath(dir), { force: true }); // the database lock has said that nobody else is here
   const server = createServer((socket) => {
     socket.on("error", () => {});
-    status().then(
-      (value) => socket.end(`${JSON.stringify(value)}\n`),
-      () => socket.destroy(),
-    );
+    const answer = (value: AgentStatus | Refusal): void => void socket.end(`${JSON.stringify(value)}\n`);
+    status().then(answer, (error: unknown) => answer({ fault: faultRecord(asFault(error)) }));
   });
   return new Promise((resolve, reject) => {
     server.once("error", reject);
@@ -52,20 +55,41 @@ function tooLong(dir: string): Fault {
   return new Fault("FILE_INVALID", { what: "the agent's status cannot be asked for here", why: `the path of ${dir} is too long for a local socket (${socketPathBytesMax} octets)`, hint: "choose a shorter --data; its log says how the agent is" });
 }
 
-/** Asks the agent that runs on this folder. Fault NOT_INITIALISED when none does. */
-export function askStatus(dir: string): Promise<AgentStatus> {
-  if (Buffer.byteLength(socketPath(dir)) > socketPathBytesMax) return Promise.reject(tooLong(dir));
+/** Asks the agent that runs on this folder. Faults: NOT_INITIALISED when none does, STORE_FAILED when it does not answer, or the one that it answers with. */
+export async function askStatus(dir: string): Promise<AgentStatus> {
+  if (Buffer.byteLength(socketPath(dir)) > socketPathBytesMax) throw tooLong(dir);
+  const text = await askSocket(dir);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = null;
+  }
+  if (typeof value !== "object" || value === null) throw noAnswer(dir, text === "" ? "it broke off" : "its answer is not of the documented form");
+  const { fault } = value as Partial<Refusal>;
+  if (fault === undefined) return value as AgentStatus;
+  throw isFaultCode(fault.code) ? faultFromRecord(fault) : noAnswer(dir, "it answered with a failure that is unknown here");
+}
+
+/** All that the agent says. */
+function askSocket(dir: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = "";
-    const socket = connect(socketPath(dir));
-    socket.setTimeout(answerMs, () => socket.destroy(new Error("it does not answer")));
-    socket.on("data", (chunk: Buffer) => {
-      text += chunk.toString("utf8");
+    let isConnected = false;
+    const socket = connect(socketPath(dir), () => (isConnected = true));
+    socket.setEncoding("utf8");
+    socket.setTimeout(answerMs, () => socket.destroy(new Error(`it said nothing for ${answerMs / 1_000} s`)));
+    socket.on("data", (chunk: string) => {
+      text += chunk;
       if (text.length > answerBytesMax) socket.destroy(new Error("its answer is too long"));
     });
-    socket.on("error", (error) => reject(new Fault("NOT_INITIALISED", { what: `no agent runs on ${dir}`, why: error.message, hint: `bowline agent run --data ${dir}` })));
-    socket.on("end", () => resolve(JSON.parse(text) as AgentStatus));
+    socket.on("error", (error) => reject(isConnected ? noAnswer(dir, error.message) : new Fault("NOT_INITIALISED", { what: `no agent runs on ${dir}`, why: error.message, hint: `bowline agent run --data ${dir}` })));
+    socket.on("close", () => resolve(text));
   });
+}
+
+function noAnswer(dir: string, why: string): Fault {
+  return new Fault("STORE_FAILED", { what: `the agent that runs on ${dir} does not say how it is`, why, hint: "ask again; its log says what it does" });
 }
 
 /** /healthz says that the process lives, /readyz that it has a link. */

@@ -8,8 +8,8 @@ import { createLogger, silentLog, type Logger } from "../shared/kit/log.ts";
 import { tuneMemory } from "../shared/kit/memory.ts";
 import { Agent, clusterOf } from "./agent.ts";
 import { agentSettingsHelp, proxyOf, readAgentSettings, type AgentSettings } from "./config.ts";
-import { checkCluster, checkDisk, checkLines, checkRelay, verdict, type Check } from "./doctor.ts";
-import { askToJoin, findJoinToken, prepareJoin } from "./enrol.ts";
+import { checkCluster, checkDisk, checkLines, checkRelay, checkRunning, diagnosis, verdict, type Check, type Diagnosis } from "./doctor.ts";
+import { askToJoin, findJoinToken, interruptedJoin, prepareJoin } from "./enrol.ts";
 import { hasIdentity, openAgentFolder, recordOf, type AgentFolder, type RelayRecord } from "./folder.ts";
 import { askStatus } from "./local.ts";
 import { agentManifest, manifestText, rbacManifest } from "./manifest.ts";
@@ -26,6 +26,9 @@ Examples:
   bowline agent join --token TOKEN --kubeconfig ~/.kube/config && bowline agent run --kubeconfig ~/.kube/config
   bowline agent manifest --token TOKEN | kubectl apply -f -
 `;
+
+/** All checks of a doctor's visit (ms): a relay that does not answer takes 20 s of it. */
+const doctorMs = 60_000;
 
 const product = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as { version: string };
 
@@ -68,9 +71,15 @@ async function run(settings: AgentSettings): Promise<void> {
   log.info({}, "stopped");
 }
 
+/** One document of the JSON output, or the text for people. */
+function say(settings: AgentSettings, kind: string, document: object, text: string): void {
+  process.stdout.write(settings.output === "json" ? `${JSON.stringify({ apiVersion: "bowline/v1", kind, ...document }, null, 2)}\n` : text);
+}
+
 async function join(settings: AgentSettings): Promise<void> {
   const abort = new AbortController();
-  process.once("SIGINT", () => abort.abort(new Fault("INTERRUPTED", { what: "interrupted", why: "the keys are kept; run the same command again" })));
+  let hasJoined = false;
+  process.once("SIGINT", () => abort.abort(interruptedJoin(settings.data, hasJoined)));
   const token = findJoinToken(settings);
   if (token === null && !hasIdentity(settings.data)) throw new Fault("USAGE", { what: "no join token was given", hint: "bowline agent join --token TOKEN" });
   const folder = await openAgentFolder(settings.data);
@@ -78,15 +87,17 @@ async function join(settings: AgentSettings): Promise<void> {
     if (token !== null) await prepareJoin(folder, token, settings.name);
     const facts = await folder.store.call("allFacts", null);
     const relay = recordOf<RelayRecord>(facts, "relay");
-    if (relay !== null) {
-      const checks = await allChecks(settings, folder, relay, abort.signal);
-      process.stdout.write(checkLines(checks));
-      const failed = checks.find((check) => !check.isOk && check.culprit !== "cluster");
-      if (failed !== undefined) process.stdout.write(verdict(checks));
-    }
-    const standing = await askToJoin(folder, proxyOf(settings), abort.signal);
-    process.stdout.write(`\nThis agent asks to join as ${standing.name}.\nTell the person at the centre this code: ${matchCode(folder.keys.sign.publicKey)}\nSafe to leave. Start it with: bowline agent run --data ${settings.data}\n`);
-    if (settings.wait) await waitForApproval(settings, folder, abort.signal);
+    const checks = relay === null ? [] : await allChecks(settings, folder, relay, abort.signal);
+    const isBarred = checks.some((check) => !check.isOk && check.culprit !== "cluster");
+    if (settings.output === "text") process.stdout.write(`${checkLines(checks)}${isBarred ? verdict(diagnosis(checks)) : ""}`);
+    const { name } = await askToJoin(folder, proxyOf(settings), abort.signal);
+    hasJoined = true;
+    const code = matchCode(folder.keys.sign.publicKey);
+    const asked = { name, site: folder.siteId, matchCode: code, checks };
+    say(settings, "AgentJoin", { ...asked, state: "waiting" }, `\nThis agent asks to join as ${name}.\nTell the person at the centre this code: ${code}\nSafe to leave. Start it with: bowline agent run --data ${settings.data}\n`);
+    if (!settings.wait) return;
+    await waitForApproval(settings, folder, abort.signal);
+    say(settings, "AgentJoin", { ...asked, state: "linked" }, "approved and linked\n"); // a second document: the first one's code had to be read before
   } finally {
     await folder.store.close();
   }
@@ -101,7 +112,7 @@ async function waitForApproval(settings: AgentSettings, folder: AgentFolder, sig
     for (;;) {
       signal.throwIfAborted();
       const { state } = await askStatus(settings.data).catch(() => ({ state: "dialling" }));
-      if (state === "linked") return void process.stdout.write("approved and linked\n");
+      if (state === "linked") return;
       await Promise.race([done, new Promise((resolve) => setTimeout(resolve, 300))]);
     }
   } finally {
@@ -131,28 +142,29 @@ async function clusterChecks(settings: AgentSettings, signal: AbortSignal): Prom
 }
 
 async function doctor(settings: AgentSettings): Promise<void> {
+  const found = await diagnose(settings);
+  const isOk = found.checks.every((check) => check.isOk);
+  say(settings, "AgentDoctor", { isOk, ...found }, `${checkLines(found.checks)}${verdict(found)}`);
+  process.exitCode = isOk ? 0 : 1;
+}
+
+async function diagnose(settings: AgentSettings): Promise<Diagnosis> {
+  const limit = AbortSignal.timeout(doctorMs);
   if (!hasIdentity(settings.data)) {
-    const checks = await clusterChecks(settings, AbortSignal.timeout(30_000));
-    process.stdout.write(`FAIL  folder       ${settings.data} holds no identity: bowline agent join --token TOKEN\n${checkLines(checks)}${checks.some((check) => !check.isOk) ? verdict(checks) : "the problem is at: token\n"}`);
-    process.exitCode = 1;
-    return;
+    const checks = await clusterChecks(settings, limit);
+    const folder: Check = { name: "folder", isOk: false, said: `${settings.data} holds no identity: bowline agent join --token TOKEN`, culprit: "token" };
+    return { checks: [folder, ...checks], problemAt: diagnosis(checks).problemAt ?? "token" };
   }
-  const running = await askStatus(settings.data).catch(() => null);
+  const running = await checkRunning(settings.data);
   if (running !== null) {
-    const isOk = running.state === "linked";
-    process.stdout.write(`${isOk ? "ok   " : "FAIL "} agent        runs, ${running.state} since ${running.since}${running.why === "" ? "" : `: ${running.why}`}\n`);
-    const checks = await clusterChecks({ ...settings, kubeconfig: settings.kubeconfig === "" ? running.kubeconfig : settings.kubeconfig }, AbortSignal.timeout(30_000));
-    process.stdout.write(`${checkLines(checks)}${isOk ? verdict(checks) : "the problem is at: site network or relay; stop the agent and run doctor again for each step\n"}`);
-    process.exitCode = isOk && checks.every((check) => check.isOk) ? 0 : 1;
-    return;
+    const kubeconfig = settings.kubeconfig === "" ? running.kubeconfig : settings.kubeconfig;
+    return diagnosis([running.check, ...(await clusterChecks({ ...settings, kubeconfig }, limit))]);
   }
   const folder = await openAgentFolder(settings.data);
   try {
     const relay = recordOf<RelayRecord>(await folder.store.call("allFacts", null), "relay");
     if (relay === null) throw new Fault("NOT_INITIALISED", { what: "this agent has not joined a relay", hint: "bowline agent join --token TOKEN" });
-    const checks = await allChecks(settings, folder, relay, AbortSignal.timeout(60_000));
-    process.stdout.write(`${checkLines(checks)}${verdict(checks)}`);
-    process.exitCode = checks.every((check) => check.isOk) ? 0 : 1;
+    return diagnosis(await allChecks(settings, folder, relay, limit));
   } finally {
     await folder.store.close();
   }
@@ -160,9 +172,9 @@ async function doctor(settings: AgentSettings): Promise<void> {
 
 async function status(settings: AgentSettings): Promise<void> {
   const found = await askStatus(settings.data);
-  if (settings.output === "json") return void process.stdout.write(`${JSON.stringify({ apiVersion: "bowline/v1", kind: "AgentStatus", ...found }, null, 2)}\n`);
   const code = found.matchCode === "" ? "" : `code       ${found.matchCode} (tell it to the person at the centre)\n`;
-  process.stdout.write(`site       ${found.name} (${found.site})\nstate      ${found.state} since ${found.since}${found.why === "" ? "" : `\n           ${found.why}`}\n${code}version    ${found.version}\nstreams    ${found.streams}\nwaiting    ${found.lettersWaiting} letters, ${found.commandsOpen} commands\n`);
+  const text = `site       ${found.name} (${found.site})\nstate      ${found.state} since ${found.since}${found.why === "" ? "" : `\n           ${found.why}`}\n${code}version    ${found.version}\nstreams    ${found.streams}\nwaiting    ${found.lettersWaiting} letters, ${found.commandsOpen} commands\n`;
+  say(settings, "AgentStatus", found, text);
 }
 
 function manifest(settings: AgentSettings): void {
@@ -170,8 +182,8 @@ function manifest(settings: AgentSettings): void {
   const token = findJoinToken(settings);
   if (token === null) throw new Fault("USAGE", { what: "the manifest needs a join token", why: "it goes into a Secret", hint: "bowline agent manifest --token \"$(bowline token create --name NAME)\"" });
   const text = settings.token !== "" ? settings.token : readFileSync(settings.tokenFile, "utf8").trim();
-  const { httpProxy, httpsProxy, noProxy } = settings;
-  process.stdout.write(manifestText(agentManifest({ token: text, image: settings.image, storageClass: settings.storageClass, proxy: { httpProxy, httpsProxy, noProxy } })));
+  const { image, storageClass, isConstrained, httpProxy, httpsProxy, noProxy } = settings;
+  process.stdout.write(manifestText(agentManifest({ token: text, image, storageClass, isConstrained, proxy: { httpProxy, httpsProxy, noProxy } })));
 }
 
 async function main(): Promise<void> {

@@ -22,7 +22,7 @@ interface Read {
   readonly spec: any;
 }
 
-const plain: ManifestOptions = { token: "bowline-join-1", image: "example/agent:1", storageClass: "", proxy: { httpProxy: "", httpsProxy: "", noProxy: "" } };
+const plain: ManifestOptions = { token: "bowline-join-1", image: "example/agent:1", storageClass: "", proxy: { httpProxy: "", httpsProxy: "", noProxy: "" }, isConstrained: false };
 
 function read(options: Partial<ManifestOptions> = {}): Read[] {
   return parseAllDocuments(manifestText(agentManifest({ ...plain, ...options }))).map((document) => {

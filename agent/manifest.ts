@@ -8,7 +8,7 @@ export interface ManifestOptions {
   readonly storageClass: string;
   readonly proxy: { readonly httpProxy: string; readonly httpsProxy: string; readonly noProxy: string };
   /** For API servers >= 1.36: constrained impersonation alone, which refuses nodes and service accounts. Older servers know only the plain verb. */
-  readonly isConstrained?: boolean;
+  readonly isConstrained: boolean;
 }
 
 export const AGENT_NAMESPACE = "bowline-system";
@@ -132,7 +132,7 @@ export function agentManifest(options: ManifestOptions): Doc[] {
     { apiVersion: "v1", kind: "Namespace", metadata: { name: AGENT_NAMESPACE, labels: { ...labels, ...restricted } } },
     { apiVersion: "v1", kind: "ServiceAccount", metadata: meta(NAME, true) },
     ...rbacManifest(),
-    ...impersonation(options.isConstrained ?? false),
+    ...impersonation(options.isConstrained),
     { apiVersion: "v1", kind: "Secret", metadata: meta(TOKEN_SECRET, true), type: "Opaque", stringData: { token: options.token } },
     ...proxySecret(options.proxy),
     {

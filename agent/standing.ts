@@ -53,7 +53,7 @@ export class SiteStanding {
       document = document === null ? acceptFirst(envelope, this.#relay.trustRoot) : acceptNext(envelope, document);
       steps.push({ version: document.version, envelope });
     }
-    if (document === null) throw new Fault("TRUST_REFUSED", { what: "the relay sent no trust document", why: "a site believes nobody without one" });
+    if (document === null) throw new Fault("TRUST_REFUSED", { what: "the relay sent no trust document", why: "a site believes nobody without one", hint: "its data folder may be incomplete: restore the relay's whole folder from one backup" });
     const own = { site: this.#folder.siteId, signKey: this.#folder.keys.sign.publicKey };
     const statement = welcome.siteStatement === null ? this.#statement : openSiteStatement(welcome.siteStatement, document, own);
     const relayEpoch = Math.max(this.relayEpoch, welcome.relayEpoch);

@@ -1,7 +1,8 @@
 // The relay's settings: one table, each with a flag, an environment name and a line of help. The only file here that reads the environment.
 import { hostname, networkInterfaces } from "node:os";
-import { parseDuration, parseHostPort, parseList, parseOneOf, parseSwitch, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
+import { parseDurationWithin, parseHostPort, parseList, parseOneOf, parseSwitch, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
 import { LOG_LEVELS } from "../shared/kit/log.ts";
+import { heardDrainMsMax } from "../shared/link/drain.ts";
 
 const TABLE = {
   data: { flag: "--data", env: "BOWLINE_DATA", fallback: "./.bowline/relay", parse: parseText, help: "folder for the database, keys and certificates" },
@@ -12,7 +13,7 @@ const TABLE = {
   tlsCa: { flag: "--tls-ca", env: "BOWLINE_TLS_CA", fallback: "", parse: parseText, help: "the private CA behind --tls-cert, put into join tokens; without it agents judge by public roots" },
   binding: { flag: "--tls-binding", env: "BOWLINE_TLS_BINDING", fallback: "exporter" as const, parse: parseOneOf(["exporter", "none"] as const), help: "none when a load balancer ends TLS in front of the relay (weaker)" },
   httpCodec: { flag: "--http-codec", env: "BOWLINE_HTTP_CODEC", fallback: "own" as const, parse: parseOneOf(["own", "library"] as const), help: "who reads kubectl's HTTP/1.1: our strict codec (own), or Node's (library)" },
-  drainMs: { flag: "--drain", env: "BOWLINE_DRAIN", fallback: 10_000, parse: parseDuration, help: "how long requests may finish at shutdown", shown: "10s" },
+  drainMs: { flag: "--drain", env: "BOWLINE_DRAIN", fallback: 10_000, parse: parseDurationWithin(0, heardDrainMsMax), help: "how long requests may finish at shutdown", shown: "10s" },
   firstLogin: { flag: "--first-login", env: "BOWLINE_FIRST_LOGIN", fallback: false, parse: parseSwitch, isSwitch: true, help: "init: make a first-login token although an operator has a good one, because it is lost" },
   output: { flag: "--output", short: "-o", env: "BOWLINE_OUTPUT", fallback: "text" as const, parse: parseOneOf(["text", "json"] as const), help: "init, doctor: text or json" },
   logLevel: { flag: "--log-level", env: "BOWLINE_LOG_LEVEL", fallback: "info" as const, parse: parseOneOf(LOG_LEVELS), help: LOG_LEVELS.join(", ") },

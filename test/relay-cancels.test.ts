@@ -44,7 +44,7 @@ describe("a cancel", () => {
     await cancel("a");
     await relay.leased(fence);
     const next = await relay.link();
-    expect(next.inDoubt).toEqual(["cancel-a"]);
+    expect(next.inDoubt).toEqual(["cancel-a", "a"]);
     const settle = (link: number, held: string[]): Promise<void> => relay.store.call("settleInDoubt", { site: relay.site, fence: link, inDoubt: ["cancel-a"], held, nowMs: relay.nowMs });
     await settle(next.fence, []);
     expect(await relay.leased(next.fence)).toEqual(["cancel-a"]);
@@ -52,6 +52,22 @@ describe("a cancel", () => {
     await settle(last.fence, ["cancel-a"]);
     expect(await relay.leased(last.fence)).toEqual([]);
     expect(await relay.state("a")).toBe("stored");
+  });
+
+  test("of a command that turns out not to be at the site is decided here, and not lost", async () => {
+    await bring("a", "offered");
+    await cancel("a");
+    const next = await relay.link();
+    expect(next.inDoubt).toEqual(["a"]);
+    await relay.store.call("settleInDoubt", { site: relay.site, fence: next.fence, inDoubt: ["a"], held: [], nowMs: relay.nowMs });
+    expect([await relay.state("a"), await relay.leased(next.fence)]).toEqual(["cancelled", []]);
+  });
+
+  test.each(["storage", "trust"] as const)("of a command that the site refuses for the moment (%s) is decided here, and not lost", async (status) => {
+    await bring("a", "offered");
+    await cancel("a");
+    await relay.settle(fence, "a", status);
+    expect([await relay.state("a"), await relay.leased(fence)]).toEqual(["cancelled", []]);
   });
 
   test("that the site has no room for is asked again after a while; one it refuses is told", async () => {

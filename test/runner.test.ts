@@ -1,6 +1,6 @@
 // The agent's runner against a made-up API server: who waits for whom, and what the end of a command without a verdict means.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { applySpec, down, forbidden, isJob, jobSpec, RunnerBench } from "./kit/runner-bench.ts";
+import { applySpec, dayMs, down, forbidden, isJob, jobSpec, RunnerBench } from "./kit/runner-bench.ts";
 
 let bench: RunnerBench;
 beforeEach(() => {
@@ -152,4 +152,26 @@ test("a command whose class is not its kind's is not run, should one ever be sto
   await bench.clock.run(5_000);
   expect((await bench.outcomes())["job"]).toMatch(/^failed: a command job signed as read/);
   expect(bench.api.calls).toEqual([]);
+});
+
+test("an agent's token that is refused for a while ends no apply, and takes no leftover's note", async () => {
+  await bench.ask("job", jobSpec("j"));
+  await bench.ask("apply", applySpec("a"));
+  const refused = { status: 401, body: { message: "Unauthorized" } };
+  bench.api.strike = (call) => (call.method === "PATCH" ? refused : null);
+  await bench.runner.start();
+  await bench.clock.run(5_000);
+  bench.api.complete();
+  await bench.clock.run(5_000);
+  expect(Object.keys(await bench.outcomes())).toEqual(["job"]);
+  bench.api.strike = (call) => (isJob(call, "DELETE") || isJob(call, "GET") ? refused : null);
+  await bench.clock.run(60_000);
+  expect((await bench.outcomes())["apply"]).toMatch(/^succeeded/);
+  await bench.received("job");
+  bench.clock.advance(2 * dayMs);
+  await bench.clock.run(20_000);
+  expect(bench.api.jobs.size).toBe(1);
+  bench.api.strike = () => null;
+  await bench.clock.run(20_000);
+  expect(bench.api.jobs.size).toBe(0);
 });

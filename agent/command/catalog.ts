@@ -47,7 +47,7 @@ export function makeCatalog(cluster: Cluster, clock: Clock): Catalog {
   return {
     async run(args) {
       const { body, signal } = args;
-      if (body.spec.kind === "apply") return runApply(cluster, body.spec, cluster.impersonationOf(body.operator, body.tier), signal);
+      if (body.spec.kind === "apply") return runApply(cluster, clock, { spec: body.spec, as: cluster.impersonationOf(body.operator, body.tier), signal });
       return runJob(cluster, clock, jobRun(args)!);
     },
     async probe(args) {

@@ -5,6 +5,7 @@ import { asFault } from "../../shared/kit/errors.ts";
 import type { Logger } from "../../shared/kit/log.ts";
 import type { AgentStore } from "../store/store.ts";
 import type { Catalog } from "./catalog.ts";
+import { isAway } from "./cluster.ts";
 
 const atOnce = 10;
 /** One round takes no longer than this (ms). */
@@ -29,7 +30,7 @@ export async function removeLeftovers(options: LeftoverOptions, nowMs: number): 
         await catalog.cleanUp(id, cleanup, AbortSignal.any([signal, limit.signal]));
       } catch (error) {
         const fault = asFault(error);
-        if (signal.aborted || limit.signal.aborted || fault.family === "unavailable") return; // later
+        if (signal.aborted || limit.signal.aborted || isAway(fault)) return; // later
         log.warn({ command: id, code: fault.code, why: fault.why }, "what a command left in the cluster cannot be removed; it stays");
       }
       await store.call("leftoverRemoved", { id });

@@ -9,6 +9,7 @@ import { afterProbe, deadlineVerdict, recoveryAct, type ProbeAnswer } from "../.
 import type { TimeEstimate } from "../site-clock.ts";
 import type { ClaimedCommand } from "../store/commands.ts";
 import { readBody, type Catalog, type Effect, type RunArgs } from "./catalog.ts";
+import { isAway } from "./cluster.ts";
 
 /** A deadline that is unclear, and a cluster that is away, are looked at again after this (ms). */
 const waitMs = 5_000;
@@ -224,11 +225,6 @@ export class CommandRun {
     this.#options.onWaiting();
     return pause(this.#options.clock, waitMs, this.#signal);
   }
-}
-
-/** The API server, or our way to it, is not there right now; a password that was changed is put right by people, too. */
-function isAway(fault: Fault): boolean {
-  return fault.family === "unavailable" || fault.code === "API_SERVER_AUTH" || fault.code === "API_SERVER_TLS";
 }
 
 function unknown(what: string): CommandOutcome {

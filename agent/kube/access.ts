@@ -61,7 +61,7 @@ function readText(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    throw new Fault("FILE_MISSING", { what: `${path} cannot be read`, why: (error as Error).message, cause: error });
+    throw new Fault("FILE_MISSING", { what: `${path} cannot be read`, why: (error as Error).message, hint: "check that it is there and that the agent's user may read it; in a pod, that automountServiceAccountToken is not off", cause: error });
   }
 }
 

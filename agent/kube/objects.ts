@@ -69,7 +69,7 @@ export class KubeObjects {
       let octets = 0;
       for await (const chunk of answer.body as AsyncIterable<Buffer>) {
         octets += chunk.length;
-        if (octets > answerBytesMax) throw new Fault("BODY_TOO_LARGE", { what: `the API server's answer to ${call.path} is over ${answerBytesMax} octets` });
+        if (octets > answerBytesMax) throw new Fault("BODY_TOO_LARGE", { what: `the API server's answer to ${call.path} is over ${answerBytesMax} octets`, why: "the agent reads no more than that for its own work", hint: "ask through kubectl, which the relay hands on without a limit" });
         chunks.push(chunk);
       }
       return { status: answer.statusCode, body: parseJson(Buffer.concat(chunks).toString("utf8")) };
@@ -104,7 +104,7 @@ export class KubeObjects {
     const found = kinds.get(kind);
     if (found !== undefined) return found;
     if (answer.status !== 200 && answer.status !== 404) throw statusFault(answer, `the kinds of ${apiVersion} could not be listed`);
-    throw new Fault("COMMAND_FAILED", { what: `this cluster has no kind ${kind} in ${apiVersion}`, why: "its CustomResourceDefinition may be missing", hint: "apply the CRD first" });
+    throw new Fault("COMMAND_FAILED", { what: `this cluster has no kind ${kind} in ${apiVersion}`, why: "its CustomResourceDefinition may be missing", hint: "apply the CRD first", facts: { isKindUnknown: true } });
   }
 }
 
@@ -127,10 +127,17 @@ function callFault(error: unknown, origin: string): Fault {
   return wasDialled ? new Fault(fault.code, { what: fault.message, why: fault.why, hint: fault.hint, cause: error, facts: { ...fault.facts, mayHaveArrived: true } }) : fault;
 }
 
+const STATUS_HINTS: Readonly<Record<number, string>> = {
+  401: "renew what the agent shows the API server: the user of its kubeconfig, or the ServiceAccount of its pod",
+  403: "give the group bowline:admin its rights in this cluster: bowline agent manifest --rbac-only | kubectl apply -f -",
+  429: "nothing: it is asked again",
+};
+
 /** A failed answer as a Fault with the API server's own words. */
 export function statusFault(answer: KubeAnswer, what: string): Fault {
   const status = answer.body as { message?: unknown; reason?: unknown } | null;
   const message = typeof status?.message === "string" ? status.message : `the API server answered ${answer.status}`;
   const code = answer.status === 401 ? "API_SERVER_AUTH" : answer.status === 429 ? "TOO_MANY" : answer.status >= 500 ? "API_SERVER_DOWN" : "COMMAND_FAILED";
-  return new Fault(code, { what, why: message, facts: { status: answer.status } });
+  const hint = STATUS_HINTS[answer.status] ?? (answer.status >= 500 ? "look at the API server's own log; it is asked again" : "correct what the API server names");
+  return new Fault(code, { what, why: message, hint, facts: { status: answer.status } });
 }

@@ -17,8 +17,8 @@ const TIER_GROUPS: Readonly<Record<string, string>> = { admin: "bowline:admin" }
 /** The operator as the cluster sees it. Fault POLICY_REFUSED for a name or tier that this site does not know. */
 export function impersonationOf(operator: string, tier: string): Impersonation {
   const group = Object.hasOwn(TIER_GROUPS, tier) ? TIER_GROUPS[tier] : undefined;
-  if (group === undefined) throw new Fault("POLICY_REFUSED", { what: `this site knows no tier "${tier.slice(0, 32)}"`, why: `it takes ${Object.keys(TIER_GROUPS).join(", ")}` });
-  if (!OPERATOR.test(operator)) throw new Fault("POLICY_REFUSED", { what: "the operator's name is not acceptable here", why: "a name is lower case letters, digits and . _ @ -" });
+  if (group === undefined) throw new Fault("POLICY_REFUSED", { what: `this site knows no tier "${tier.slice(0, 32)}"`, why: `it takes ${Object.keys(TIER_GROUPS).join(", ")}`, hint: "ask as an operator of a tier that it takes; a newer relay's tiers need a newer agent" });
+  if (!OPERATOR.test(operator)) throw new Fault("POLICY_REFUSED", { what: "the operator's name is not acceptable here", why: "a name is lower case letters, digits and . _ @ -", hint: "ask as an operator with such a name: bowline operator add NAME" });
   return { user: `bowline:${operator}`, groups: [group] };
 }
 
@@ -27,7 +27,7 @@ export const reporterIdentity: Impersonation = { user: "bowline:agent", groups: 
 
 /** Judges a request from the link. Faults: POLICY_REFUSED, PATH_REFUSED. */
 export function judgeRequest(head: RequestHead): Impersonation {
-  if (!METHODS.has(head.method)) throw new Fault("POLICY_REFUSED", { what: `the method ${head.method.slice(0, 16)} is not forwarded`, why: `${[...METHODS].join(", ")} are` });
+  if (!METHODS.has(head.method)) throw new Fault("POLICY_REFUSED", { what: `the method ${head.method.slice(0, 16)} is not forwarded`, why: `${[...METHODS].join(", ")} are`, hint: "ask with one of those; kubectl uses no other" });
   requireHonestTarget(head.target);
   return impersonationOf(head.operator, head.tier);
 }

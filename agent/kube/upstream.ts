@@ -7,6 +7,7 @@ import { parseHeaderBlock, parseStatusLine, type HeaderBlock, type StatusLine } 
 import { headBytesMax } from "../../shared/wire/limits.ts";
 import type { ResponseHead } from "../../shared/wire/message.ts";
 
+const STANDS_BETWEEN = "ask the API server from the agent's machine; what stands between the two may have changed its answer";
 /** Idle sockets are kept this long (ms): the API server closes its own after 90 s and more (k8s.io/apiserver genericapiserver IdleTimeout). */
 const idleMs = 60_000;
 /** Idle sockets kept; more than this were needed only for a moment. */
@@ -105,7 +106,7 @@ export class UpstreamSocket {
     const octets = this.#head === null ? chunk : Buffer.concat([this.#head, chunk]);
     const end = octets.indexOf(HEAD_END);
     if (end === -1 || end > headBytesMax) {
-      if (octets.length > headBytesMax) throw new Fault("HEAD_TOO_LARGE", { what: "the API server's answer has a head without end", why: `it is over ${headBytesMax} octets` });
+      if (octets.length > headBytesMax) throw new Fault("HEAD_TOO_LARGE", { what: "the API server's answer has a head without end", why: `it is over ${headBytesMax} octets`, hint: STANDS_BETWEEN });
       this.#head = octets;
       return;
     }
@@ -117,7 +118,7 @@ export class UpstreamSocket {
 
   #takeHead(line: StatusLine, block: HeaderBlock, octets: Buffer, at: number): void {
     if (line.status < 200) {
-      if (line.status === 101) throw new Fault("API_SERVER_BROKE", { what: "the API server switched protocols unasked" });
+      if (line.status === 101) throw new Fault("API_SERVER_BROKE", { what: "the API server switched protocols unasked", why: "it answered 101 to a request without an upgrade", hint: STANDS_BETWEEN });
       if (at < octets.length) this.#read(octets.subarray(at)); // 100-continue and early hints
       return;
     }

@@ -5,10 +5,11 @@ import type { CommandOutcome } from "../../shared/api.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { nextAgentState, type AgentEvent, type AgentState } from "../../shared/rules/command-state.ts";
+import { cancelledCommand } from "../../shared/outbox/letter.ts";
 import type { TargetKey } from "../../shared/rules/ordering.ts";
 import { boundedOutcome } from "../../shared/rules/outcome.ts";
 import { putFacts, takeSeq } from "./identity.ts";
-import { post, postEvent } from "./letters.ts";
+import { post, postEvent, resultAgain } from "./letters.ts";
 
 export interface NewStored {
   readonly id: string;
@@ -36,13 +37,14 @@ export interface NewStored {
 const openMax = 5_000;
 const openOctetsMax = 96 * 1_048_576;
 
-/** Stores a command that was verified. The same one again changes nothing; another body under its id is refused. Faults CONFLICT, QUEUE_FULL, ENVELOPE_REPLAYED. */
+/** Stores a command that was verified. The same one again changes nothing, and its result is sent again where it has ended; another body under its id is refused. Faults CONFLICT, QUEUE_FULL, ENVELOPE_REPLAYED. */
 export function* storeCommand(command: NewStored): Operation<"stored" | "known"> {
   const before = yield* queryOne<{ body_hash: string; state: AgentState; cls: string }>("SELECT body_hash, state, cls FROM commands WHERE id = ?", command.id);
   const isWithdrawn = before?.state === "withdrawn";
   if (isWithdrawn) yield* query("DELETE FROM commands WHERE id = ?", command.id);
   else if (before !== null) {
     if (before.body_hash !== command.bodyHash) throw new Fault("CONFLICT", { what: `another command has the id ${command.id}` });
+    yield* resultAgain(command.id, command.nowMs);
     return "known";
   }
   const room = yield* queryOne<{ n: number; octets: number | null }>("SELECT COUNT(*) AS n, SUM(LENGTH(body)) AS octets FROM commands WHERE state IN ('ready', 'claimed')");
@@ -83,7 +85,7 @@ export interface NewCancel {
   readonly nowMs: number;
 }
 
-/** Takes a cancel that was verified; the command's state after it. One that runs is the caller's to stop. Faults ENVELOPE_REPLAYED, POLICY_REFUSED. */
+/** Takes a cancel that was verified; the command's state after it. The result of one that has ended is sent again; one that runs is the caller's to stop. Faults ENVELOPE_REPLAYED, POLICY_REFUSED. */
 export function* cancelCommand(cancel: NewCancel): Operation<AgentState> {
   const { id, cls, operator, deadlineMs, nowMs } = cancel;
   const row = yield* queryOne<{ state: AgentState; cls: string; cancel_ms: number | null }>("SELECT state, cls, cancel_ms FROM commands WHERE id = ?", id);
@@ -102,21 +104,24 @@ export function* cancelCommand(cancel: NewCancel): Operation<AgentState> {
   }
   yield* query("UPDATE commands SET cancel_ms = COALESCE(cancel_ms, ?) WHERE id = ?", nowMs, id);
   if (row.state === "ready") yield* endWithout(id, "cancel", { state: "cancelled", what: `cancelled by ${operator} before it started`, code: null, objects: [] }, nowMs);
+  else yield* resultAgain(id, nowMs);
   return nextAgentState(row.state, "cancel");
 }
-
-/** Ids of cancels are their commands' with this in front. */
-export const CANCEL = "cancel-";
 
 /** Which of these are here: the answer to what the relay is in doubt about. */
 export function* heldCommands(args: { readonly ids: readonly string[] }): Operation<string[]> {
   const held: string[] = [];
   for (const id of args.ids) {
-    const command = id.startsWith(CANCEL) ? id.slice(CANCEL.length) : null;
+    const command = cancelledCommand(id);
     const row = command === null ? yield* queryOne("SELECT id FROM commands WHERE id = ? AND state <> 'withdrawn'", id) : yield* queryOne("SELECT id FROM commands WHERE id = ? AND cancel_ms IS NOT NULL", command);
     if (row !== null) held.push(id);
   }
   return held;
+}
+
+/** Those of the named commands that have ended here: the relay that names them does not know it. */
+export function* reportEnded(args: { readonly ids: readonly string[]; readonly nowMs: number }): Operation<void> {
+  for (const id of args.ids) yield* resultAgain(cancelledCommand(id) ?? id, args.nowMs);
 }
 
 function* step(id: string, event: AgentEvent): Operation<AgentState> {

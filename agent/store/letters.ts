@@ -140,17 +140,47 @@ export function* ownRefused(args: OwnLetter): Operation<"kept" | "dropped"> {
   return "dropped";
 }
 
+interface EndedRow {
+  id: string;
+  header: string | null;
+  outcome: string;
+  started_ms: number | null;
+  ended_ms: number;
+}
+
+/** What the command's row has kept of its end; null for one that is open, or unknown here. */
+function* endedRow(id: string): Operation<EndedRow | null> {
+  return yield* queryOne<EndedRow>("SELECT id, header, outcome, started_ms, ended_ms FROM commands WHERE id = ? AND state IN ('outcome', 'reported', 'purged')", id);
+}
+
+function resultBody(row: EndedRow, outcome: CommandOutcome): Readonly<Record<string, unknown>> {
+  return { command: row.id, header: row.header ?? "", startedMs: row.started_ms === null ? null : Number(row.started_ms), endedMs: Number(row.ended_ms), outcome };
+}
+
+/**
+ * The relay asks about a command that has ended here: its result leaves again, of a tombstone what that has kept. A relay that has the result never asks, so its
+ * store was put back from a copy. A result that still waits here waits no longer for its next try; one that is under way is left to its receipt.
+ */
+export function* resultAgain(command: string, nowMs: number): Operation<void> {
+  const row = yield* endedRow(command);
+  if (row === null) return;
+  const id = `${RESULT}${command}`;
+  const known = yield* queryOne("SELECT id FROM outbox WHERE id = ?", id);
+  if (known === null) return yield* post({ id, kind: "result", body: resultBody(row, JSON.parse(row.outcome) as CommandOutcome), nowMs });
+  yield* query("UPDATE outbox SET not_before_ms = 0 WHERE id = ? AND state = 'waiting'", id);
+}
+
 /** A letter that cannot be signed and sent as it is: a result becomes a short one that says so, anything else goes. */
 export function* ownUnsendable(args: OwnLetter & { readonly why: string }): Operation<void> {
   if (!(yield* isUnderWay(args.id, args.fence))) return;
-  const command = args.id.startsWith(RESULT) ? yield* queryOne<{ id: string; header: string | null; outcome: string; started_ms: number | null; ended_ms: number }>("SELECT id, header, outcome, started_ms, ended_ms FROM commands WHERE id = ?", args.id.slice(RESULT.length)) : null;
-  if (command === null) return yield* removeLetter(args.id);
-  const { state, what, code } = JSON.parse(command.outcome) as CommandOutcome;
+  const row = args.id.startsWith(RESULT) ? yield* endedRow(args.id.slice(RESULT.length)) : null;
+  if (row === null) return yield* removeLetter(args.id);
+  const { state, what, code } = JSON.parse(row.outcome) as CommandOutcome;
   const outcome = boundedOutcome({ state, what: `${cut(what, 500)} (its details cannot be sent: ${args.why})`, code, objects: [] });
-  const body = bodyOf("result", { command: command.id, header: command.header ?? "", startedMs: command.started_ms === null ? null : Number(command.started_ms), endedMs: Number(command.ended_ms), outcome });
+  const body = bodyOf("result", resultBody(row, outcome));
   yield* query("UPDATE outbox SET body = ?, octets = ?, sum = ? WHERE id = ?", body, body.length, sumOf(body), args.id);
-  const row = yield* queryOne<{ failures: number }>("SELECT failures FROM outbox WHERE id = ?", args.id);
-  if (Number(row?.failures ?? 0) > 0) return yield* putBack(args, refusedForGoodMs); // the short one cannot leave either
+  const tried = yield* queryOne<{ failures: number }>("SELECT failures FROM outbox WHERE id = ?", args.id);
+  if (Number(tried?.failures ?? 0) > 0) return yield* putBack(args, refusedForGoodMs); // the short one cannot leave either
   yield* returnLetter({ id: args.id, notBeforeMs: 0, hasFailed: true });
 }
 

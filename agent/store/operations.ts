@@ -25,6 +25,7 @@ export const operations = {
   storeCommand: commands.storeCommand,
   cancelCommand: commands.cancelCommand,
   heldCommands: commands.heldCommands,
+  reportEnded: commands.reportEnded,
   claimCommand: commands.claimCommand,
   settleCommand: commands.settleCommand,
   markEffect: commands.markEffect,

@@ -3,6 +3,7 @@
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import type { CommandOutcome } from "../../shared/api.ts";
+import { cancelLetterId } from "../../shared/outbox/letter.ts";
 import { putLetter, removeLetter, returnLetter } from "../../shared/outbox/outbox.ts";
 import { isTerminal, nextRelayState, resultVerdict, type BlockReason, type RelayEvent, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
@@ -39,22 +40,17 @@ export function* queueLetter(command: CommandOfSite & { readonly lane: LaneName;
   yield* putLetter({ id, site, lane, kind: "command", replaceKey: null, ord, afterId: null, body: null, octets, nowMs });
 }
 
-/** A cancel is a letter about a command, with an id of its own. */
-const CANCEL = "cancel-";
+/** Octets that a cancel's body is counted as at the lease: an operator's name as JSON. */
 const cancelOctets = 512;
-
-export function cancelledCommand(letter: string): string | null {
-  return letter.startsWith(CANCEL) ? letter.slice(CANCEL.length) : null;
-}
 
 /** In the lane control: it may well arrive before its command, which then ends as it arrives. */
 export function* putCancelLetter(command: CommandOfSite, nowMs: number): Operation<void> {
   const { ord } = (yield* queryOne<{ ord: number }>("SELECT ord FROM commands WHERE id = ?", command.id))!;
-  yield* putLetter({ id: `${CANCEL}${command.id}`, site: command.site, lane: "control", kind: "cancel", replaceKey: null, ord: Number(ord), afterId: null, body: null, octets: cancelOctets, nowMs });
+  yield* putLetter({ id: cancelLetterId(command.id), site: command.site, lane: "control", kind: "cancel", replaceKey: null, ord: Number(ord), afterId: null, body: null, octets: cancelOctets, nowMs });
 }
 
 export function* dropCancelLetter(id: string): Operation<void> {
-  yield* removeLetter(`${CANCEL}${id}`);
+  yield* removeLetter(cancelLetterId(id));
 }
 
 /** An event of the site's own telling of the same thing has the same id, so it is told once. */
@@ -110,18 +106,36 @@ export function* commandStored(command: CommandOfSite, event: "receipt" | "heldB
 }
 
 /** It left on a link that is gone, and the agent does not have it: it waits again. */
-export function* commandNotHeld(id: string): Operation<void> {
+export function* commandNotHeld(command: CommandOfSite, nowMs: number): Operation<void> {
+  const { id } = command;
   const row = yield* find(id);
   if (row === null || row.state !== "offered") return yield* removeLetter(id);
   yield* stepCommand(id, "notHeldByAgent", "");
   yield* returnLetter({ id, notBeforeMs: 0, hasFailed: false });
+  yield* cancelHere(command, nowMs);
+}
+
+/** What has come back, with a cancel asked while it was away, is not offered again to be cancelled there: that is decided here now. */
+function* cancelHere(command: CommandOfSite, nowMs: number): Operation<void> {
+  const row = yield* queryOne<{ cancel_asked_by: string | null }>("SELECT cancel_asked_by FROM commands WHERE id = ?", command.id);
+  if (row !== null && row.cancel_asked_by !== null) yield* endHere(command, "cancel", `cancelled by ${row.cancel_asked_by}`, nowMs);
 }
 
 /** The site refused the letter: for a while (storage, trust), or for good. */
 export function* commandRefused(command: CommandOfSite, status: "storage" | "trust" | "unsupported" | "policy" | "malformed", nowMs: number): Operation<void> {
-  if (status === "storage") return yield* blockCommand(command, "refusedStorage", "storage", "the site has no room to store it");
-  if (status === "trust") return yield* blockCommand(command, "refusedTrust", "trust", "the site's trust document does not allow it");
-  yield* endHere(command, "reject", `the site refused it: ${status}`, nowMs);
+  if (status === "storage") yield* blockCommand(command, "refusedStorage", "storage", "the site has no room to store it");
+  else if (status === "trust") yield* blockCommand(command, "refusedTrust", "trust", "the site's trust document does not allow it");
+  else return yield* endHere(command, "reject", `the site refused it: ${status}`, nowMs);
+  yield* cancelHere(command, nowMs);
+}
+
+/**
+ * The site has no record of what it had, not even a tombstone, and the deadline is over: it is not run again, and nobody can say how it ended. Before the
+ * deadline nothing is decided here, for the site may have been put back from a copy.
+ */
+export function* commandGone(command: CommandOfSite, nowMs: number): Operation<void> {
+  const row = yield* queryOne("SELECT id FROM commands WHERE id = ? AND site = ? AND state IN ('stored', 'running') AND deadline_ms < ?", command.id, command.site, nowMs);
+  if (row !== null) yield* endHere(command, "epochChangedOnce", "the site has no record of it any more, so how it ended cannot be known", nowMs);
 }
 
 export interface SiteClaim extends CommandOfSite {

@@ -4,12 +4,13 @@ import { crashPoint } from "../../shared/kit/crash.ts";
 import { sha256 } from "../../shared/kit/keys.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import type { CommandOutcome } from "../../shared/api.ts";
+import { cancelledCommand } from "../../shared/outbox/letter.ts";
 import { isInDoubt, isUnderWay, leaseLetters, removeLetter, returnLetter, type LeaseArgs } from "../../shared/outbox/outbox.ts";
 import { findCommandKind } from "../../shared/rules/command-kinds.ts";
 import { nextRelayState, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
 import { headerBytes, type HeaderParts } from "../../shared/trust/envelope.ts";
-import { blockCommand, cancelledCommand, commandClaimed, commandNotHeld, commandRefused, commandResult, commandStored, endHere, release } from "./command-steps.ts";
+import { blockCommand, commandClaimed, commandGone, commandNotHeld, commandRefused, commandResult, commandStored, endHere, release } from "./command-steps.ts";
 import { putEvent } from "./events.ts";
 import { hinderingPredecessor, openPredecessor } from "./targets.ts";
 
@@ -154,10 +155,14 @@ export function* settleInDoubt(args: { readonly site: string; readonly fence: nu
   if (owner === null || Number(owner.fence) !== args.fence) return;
   const held = new Set(args.held);
   for (const id of args.inDoubt) {
-    if (!(yield* isInDoubt(id))) continue; // a late receipt settled it meanwhile
+    if (!(yield* isInDoubt(id))) {
+      // A late receipt settled it meanwhile, or it was asked about because it should be there.
+      if (!held.has(id)) yield* commandGone({ site: args.site, id }, args.nowMs);
+      continue;
+    }
     if (cancelledCommand(id) !== null) yield* held.has(id) ? removeLetter(id) : returnLetter({ id, notBeforeMs: 0, hasFailed: false });
     else if (held.has(id)) yield* commandStored({ site: args.site, id }, "heldByAgent", args.nowMs);
-    else yield* commandNotHeld(id);
+    else yield* commandNotHeld({ site: args.site, id }, args.nowMs);
   }
 }
 

@@ -4,6 +4,7 @@ import { Fault } from "../../shared/kit/errors.ts";
 import { query, type Operation } from "../../shared/kit/store.ts";
 import { inDoubtLetters, removeLetter } from "../../shared/outbox/outbox.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
+import { letterCreditLetters } from "../../shared/wire/limits.ts";
 import { dropCancelLetter, endHere, queueLetter, stepCommand, unblockCommand } from "./command-steps.ts";
 import { putEvent } from "./events.ts";
 import { findSiteById, requireNotRefused, type SiteRow } from "./sites.ts";
@@ -27,7 +28,7 @@ export interface LinkVerdict {
   readonly site: SiteRow;
   /** A dial number that goes back across boots: a second agent runs with a copy of this site's keys. An answer and no Fault, so that the event stays. */
   readonly isClone: boolean;
-  /** Letters of ours that the agent has to judge. */
+  /** Letters of ours that the agent has to judge, and commands that should be there. */
   readonly inDoubt: readonly string[];
   /** Letters of the agent's that are committed here. */
   readonly held: readonly string[];
@@ -64,7 +65,18 @@ export function* admitLink(args: LinkBegin): Operation<LinkVerdict> {
   if (site.agentEpoch !== null && site.agentEpoch !== args.agentEpoch) yield* afterLostDisk(id, nowMs);
   const held = yield* heldHere(id, args.agentInDoubt);
   yield* unblockCommands({ site: id, nowMs });
-  return { site, isClone: false, inDoubt: yield* inDoubtLetters(id), held };
+  return { site, isClone: false, inDoubt: yield* inDoubtHere(id), held };
+}
+
+/**
+ * What left without a receipt, and then what the site should hold, as far as one WELCOME can name it. A store that was put back from a copy does not know itself
+ * that a command has ended since, so every link asks: the agent sends the result again. Oldest deadlines first, so that what ended long ago comes to its turn.
+ */
+function* inDoubtHere(site: string): Operation<string[]> {
+  const letters = yield* inDoubtLetters(site);
+  const room = letterCreditLetters - letters.length;
+  const there = yield* query<{ id: string }>("SELECT id FROM commands WHERE site = ? AND state IN ('stored', 'running') ORDER BY deadline_ms, ord LIMIT ?", site, room);
+  return [...letters, ...there.map(({ id }) => id)];
 }
 
 /** What the agent does not list as in doubt has its receipt, so its note here can go. */

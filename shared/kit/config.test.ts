@@ -1,6 +1,6 @@
 // Settings: flag before environment before default, everything that is not understood is refused with what was meant, and the parsers take one form each.
 import { describe, expect, test } from "vitest";
-import { parseCount, parseDuration, parseHostPort, parseList, parseOneOf, parseSwitch, parseText, readSettings, settingsHelp } from "./config.ts";
+import { parseCount, parseDuration, parseDurationWithin, parseHostPort, parseList, parseOneOf, parseSwitch, parseText, readSettings, settingsHelp } from "./config.ts";
 
 const TABLE = {
   listen: { flag: "--listen", env: "T_LISTEN", fallback: { host: "0.0.0.0", port: 8443 }, parse: parseHostPort, help: "where to listen", shown: ":8443" },
@@ -74,6 +74,14 @@ test.each([
 
 test.each(["", "5", "s", "-5s", "5 s", "5x", "1h30", "1e3s", " 5s", "5S", "1.h"])('"%s" is no duration', (text) => {
   expect(() => parseDuration(text)).toThrow(expect.objectContaining({ code: "USAGE" }));
+});
+
+test("a duration with bounds takes both of them and nothing beyond, and says what it takes", () => {
+  const parse = parseDurationWithin(1_000, 86_400_000);
+  expect(["1s", "24h", "90s"].map(parse)).toEqual([1_000, 86_400_000, 90_000]);
+  for (const text of ["0s", "999ms", "24h1ms", "25d", "99999999999999999999w"]) expect(() => parse(text), text).toThrow(expect.objectContaining({ code: "USAGE", why: "it takes from 1s to 1d" }));
+  expect(() => parse("soon")).toThrow(expect.objectContaining({ code: "USAGE" }));
+  expect(() => parseDurationWithin(0, 90_000)("91s")).toThrow(expect.objectContaining({ why: "it takes from 0s to 90s" }));
 });
 
 test.each([

@@ -1,5 +1,6 @@
 // Settings: one table per program says each setting's flag, environment name, default, parser and help. Read once at the entry; flag before
 // environment before default. Refuses unknown flags (naming the nearest), missing and bad values with USAGE. Also the parsers themselves.
+import { invariant } from "./assert.ts";
 import { Fault } from "./errors.ts";
 import { shown } from "./shown.ts";
 
@@ -48,7 +49,7 @@ export function readSettings<Table extends SettingsTable>(table: Table, argv: re
       if (setting.isSwitch === true) values[name] = inline === null ? true : parseOne(setting, inline, flag);
       else {
         const text = inline ?? argv[(index += 1)];
-        if (text === undefined) throw new Fault("USAGE", { what: `${flag} needs a value`, why: setting.help });
+        if (text === undefined) throw new Fault("USAGE", { what: `${flag} needs a value`, why: setting.help, hint: `${flag} VALUE` });
         values[name] = parseOne(setting, text, flag);
       }
     }
@@ -106,6 +107,22 @@ export function parseDuration(text: string): number {
   const parts = [...text.matchAll(/(\d+(?:\.\d+)?)(ms|[smhdw])/g)];
   if (parts.length === 0 || parts.map((part) => part[0]).join("") !== text) throw new Fault("USAGE", { what: `"${text}" is not a duration`, why: "a duration is a number and a unit: 30s, 10m, 8h, 7d" });
   return parts.reduce((sum, part) => sum + Number(part[1]) * UNITS_MS[part[2]!]!, 0);
+}
+
+/** A duration with bounds (ms), both of them good: no bound above the 24.8 days at which a timer of Node's fires at once. */
+export function parseDurationWithin(minMs: number, maxMs: number): (text: string) => number {
+  invariant(minMs <= maxMs && maxMs < 2 ** 31, "the bounds of a duration are in order and fit a timer");
+  return (text) => {
+    const value = parseDuration(text);
+    if (value < minMs || value > maxMs) throw new Fault("USAGE", { what: `"${text}" is out of range`, why: `it takes from ${durationText(minMs)} to ${durationText(maxMs)}` });
+    return value;
+  };
+}
+
+/** In the largest unit that gives a whole number. */
+function durationText(ms: number): string {
+  const [unit, unitMs] = Object.entries(UNITS_MS).findLast(([, each]) => ms >= each && ms % each === 0) ?? ["s", 1_000];
+  return `${ms / unitMs}${unit}`;
 }
 
 export interface HostPort {

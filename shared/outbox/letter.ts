@@ -6,6 +6,18 @@ import { isLaneName, type LaneName } from "../rules/lanes.ts";
 export const LETTER_KINDS = ["command", "cancel", "claim", "result", "report", "event"] as const;
 export type LetterKind = (typeof LETTER_KINDS)[number];
 
+/** A cancel is a letter about a command, with an id of its own: the command's with this in front. */
+const CANCEL = "cancel-";
+
+export function cancelLetterId(command: string): string {
+  return `${CANCEL}${command}`;
+}
+
+/** The command that a cancel's letter is about, or null for the id of any other letter. */
+export function cancelledCommand(letter: string): string | null {
+  return letter.startsWith(CANCEL) ? letter.slice(CANCEL.length) : null;
+}
+
 export interface LetterHead {
   readonly id: string;
   readonly lane: LaneName;

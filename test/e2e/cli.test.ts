@@ -70,6 +70,14 @@ test("an agent's status is JSON for programs, and the doctor beside a running ag
   await until("the doctor finds nothing wrong", async () => (await place.cli(["agent", "doctor", "--data", place.agentData("north")])).code === 0);
 });
 
+test("a join is told as JSON for programs", async () => {
+  const token = (await place.ok(["token", "create", "--name", "west"])).trim();
+  const joined = JSON.parse(await place.ok(["agent", "join", "--token", token, "--data", place.agentData("west"), "--kubeconfig", cluster.kubeconfig, "-o", "json"])) as { kind: string; name: string; matchCode: string; state: string; checks: { isOk: boolean }[] };
+  expect(joined).toMatchObject({ kind: "AgentJoin", name: "west", state: "waiting" });
+  expect(joined.checks.length).toBeGreaterThan(3);
+  await place.ok(["approve", "west", "--code", joined.matchCode]);
+});
+
 test("a token may come by standard input, where no other process sees it", async () => {
   const token = (await place.ok(["operator", "token"])).trim();
   const done = await place.cli(["login", place.relayUrl, "--ca", join(place.relayData, "tls", "ca.crt"), "--name", "second", "--token", "-"], { input: `${token}\n` });

@@ -1,6 +1,6 @@
 // The relay's store in this thread, with one approved site and short words for what a link does to it. For tests of its operations; time is a number that each
 // test moves.
-import { rmSync } from "node:fs";
+import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { LinkBegin, LinkVerdict } from "../../relay/store/links.ts";
 import type { CommandRow, NewCommand } from "../../relay/store/commands.ts";
@@ -46,6 +46,19 @@ export class RelayBench {
   async restart(): Promise<void> {
     await this.store.close();
     this.store = this.#open();
+  }
+
+  /** Copies the database, as a backup does; what comes back is how to put that copy in its place. */
+  async backup(): Promise<() => Promise<void>> {
+    const file = join(this.dir, "relay.db");
+    await this.store.close(); // the last one out leaves no log beside the file
+    copyFileSync(file, `${file}.copy`);
+    this.store = this.#open();
+    return async () => {
+      await this.store.close();
+      copyFileSync(`${file}.copy`, file);
+      this.store = this.#open();
+    };
   }
 
   async close(): Promise<void> {
