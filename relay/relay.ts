@@ -162,7 +162,7 @@ class Relay {
   async #confirm(linked: Linked): Promise<void> {
     try {
       const site = await this.#store.call("findSiteById", { id: linked.siteId });
-      if (site === null || site.state !== "active") linked.link.abort("refused", new Fault("SITE_REVOKED", { what: "this site was revoked by an operator" }));
+      if (site === null || site.state !== "active") linked.link.abort("refused", new Fault("SITE_REVOKED", { what: "this site was revoked by an operator", hint: "to join again, use a new join token and an empty --data folder" }));
       else if (site.fence > linked.fence) linked.link.abort("replaced", new Fault("LINK_REPLACED", { what: "a newer link of this site took over" }));
     } catch (error) {
       linked.link.abort("busy", asFault(error));

@@ -4,7 +4,7 @@ import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { admitJoin } from "../relay/agents/admission.ts";
-import type { Call } from "../relay/http/api.ts";
+import type { Call, Route } from "../relay/http/api.ts";
 import { Authenticator, makeOperatorToken, tokenHash } from "../relay/http/auth.ts";
 import { joinTokenRoutes } from "../relay/http/operate-joins.ts";
 import { siteRoutes } from "../relay/http/operate-sites.ts";
@@ -26,12 +26,19 @@ let dir: string;
 let store: Store<relayModule.RelayOperations>;
 let clock: ManualClock;
 let auth: Authenticator;
+let routes: readonly Route[];
 
 beforeEach(() => {
   dir = makeTempDir("people");
   store = openStoreInline<relayModule.RelayOperations>({ file: join(dir, "relay.db"), module: relayModule });
   clock = new ManualClock(Date.now()); // a relay's start reads the machine's own
   auth = new Authenticator(store, clock);
+  const never = (): Promise<never> => Promise.reject(new Error("unused"));
+  routes = [
+    ...peopleRoutes({ store, clock, auth }),
+    ...joinTokenRoutes({ store, clock, tokenBase: () => ({ identity: [identity], trustRoot: "0".repeat(64), tls: { kind: "webpki" }, binding: "exporter" }) }),
+    ...siteRoutes({ store, clock, live: () => null, approve: never, end: never, poke: () => {}, submit: never }),
+  ];
 });
 afterEach(async () => {
   await store.close();
@@ -40,12 +47,6 @@ afterEach(async () => {
 
 /** One call of the API by somebody whose token was looked at. */
 async function call<Body>(method: string, path: string, asked: { token?: string; body?: Record<string, unknown>; parts?: string[] } = {}): Promise<Body> {
-  const never = (): Promise<never> => Promise.reject(new Error("unused"));
-  const routes = [
-    ...peopleRoutes({ store, clock, auth }),
-    ...joinTokenRoutes({ store, clock, tokenBase: () => ({ identity: [identity], trustRoot: "0".repeat(64), tls: { kind: "webpki" }, binding: "exporter" }) }),
-    ...siteRoutes({ store, clock, live: () => null, approve: never, end: never, poke: () => {}, submit: never }),
-  ];
   const route = routes.find((one) => one.method === method && one.path === path)!;
   const login = route.isPublic === true ? null : await auth.authenticate(`Bearer ${asked.token ?? ""}`);
   return (await route.handle({ login, parts: asked.parts ?? [], body: asked.body ?? {}, query: new URLSearchParams(), idempotencyKey: null, origin: "https://relay.example:8443" } as unknown as Call)).body as Body;
@@ -149,5 +150,7 @@ describe("a site that joins", () => {
     await admitJoin(store, clock, claim(keys));
     const approve = (body: Record<string, unknown>): Promise<unknown> => call("POST", "/sites/:name/approve", { token, parts: ["plant-07"], body });
     for (const name of ["a--b", "", 7]) await expect(approve({ code: matchCode(keys.publicKey), name })).rejects.toMatchObject({ code: "USAGE", hint: expect.stringContaining("bowline approve plant-07") as string });
+    for (let guess = 0; guess < 10; guess += 1) await expect(approve({ code: "TEAL-OTTER-00" })).rejects.toMatchObject({ code: "MATCH_CODE_WRONG", hint: expect.stringContaining("bowline deny plant-07") as string });
+    await expect(approve({ code: matchCode(keys.publicKey) })).rejects.toMatchObject({ code: "TOO_MANY", hint: expect.stringMatching(/bowline site rm plant-07.*--data/) as string });
   });
 });

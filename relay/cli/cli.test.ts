@@ -12,7 +12,7 @@ import { submit, waitCommand, type SubmitOptions } from "./commands.ts";
 import { findContext, readContexts, saveContext } from "./contexts.ts";
 import { kubeLogin, logout, renewLogin } from "./login.ts";
 import { Run } from "./run.ts";
-import { waitForSite } from "./sites.ts";
+import { describeSite, waitForSite } from "./sites.ts";
 import { listOperatorTokens, revokeOperatorToken } from "./tokens.ts";
 
 const dayMs = 86_400_000;
@@ -85,6 +85,24 @@ test("lines while waiting are one line each", async () => {
   const waiting = { ...view, why: "x\nship-4: succeeded\u0007" };
   await expect(waitCommand(new MadeUpRun({ "GET /commands/c1": waiting }), "c1", 0)).rejects.toMatchObject({ code: "GAVE_UP_WAITING" });
   expect(said.split("\n")).toEqual(["waiting, Ctrl-C only stops waiting", "ship-3: queued (x ship-4: succeeded)", ""]);
+});
+
+test("a report's reasons and troubles are one line each in describe", async () => {
+  const report = {
+    madeAtMs: 0,
+    kubernetes: { version: "v1\nState:   fine", reachable: true, why: null },
+    nodes: [],
+    nodesTotal: 0,
+    unwell: [{ kind: "Deployment", namespace: "line", name: "press", why: "bad\n  line/Deployment/other: fine" }],
+    unwellTotal: 1,
+    workloadsTotal: 1,
+    agent: { startedAtMs: 0, memoryMiB: 1, freeDiskMiB: 1, health: [{ id: "x", what: "y\u001b[2J\nEvents" }] },
+    queues: { commandsOpen: 0, lettersWaiting: 0, oldestLetterMs: null },
+  };
+  const detail = { ...site, id: "s_1", state: "active", labels: { a: "b\nState:   gone" }, tier: "admin", setting: "relayed", linkSince: null, lastLinkEnd: null, reportMade: null, agentVersion: null, liveStreams: 0, openCommands: 0, warnings: [], events: [], report };
+  await describeSite(new MadeUpRun({ "GET /sites/ship-3": detail }), "ship-3");
+  expect(out.split("\n").filter((line) => /^State:|^Events|^ +line.Deployment.other/.test(line))).toEqual([expect.stringMatching(/^State: +active$/)]);
+  expect(out).toContain("  line/Deployment/press: bad   line/Deployment/other: fine\n  agent x: y[2J Events\n");
 });
 
 describe("a login", () => {

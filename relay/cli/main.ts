@@ -14,7 +14,7 @@ import { Run } from "./run.ts";
 
 const env = process.env;
 const abort = new AbortController();
-process.once("SIGINT", () => abort.abort(new Fault("INTERRUPTED", { what: "interrupted", why: "what was accepted goes on by itself" })));
+process.once("SIGINT", () => abort.abort(new Fault("INTERRUPTED", { what: "interrupted", why: "what was accepted goes on by itself", hint: "bowline command ls" })));
 process.stdout.on("error", () => process.exit(0)); // `bowline site ls | head`: the reader left, that is no failure
 
 const configFile = env["BOWLINE_CONFIG"] ?? join(env["XDG_CONFIG_HOME"] ?? join(homedir(), ".config"), "bowline", "config.json");
