@@ -3,10 +3,11 @@
 import pRetry from "p-retry";
 import { TLSSocket } from "node:tls";
 import WebSocket from "ws";
-import { dial as dialSocket, TicketStore, type ProxySettings } from "../shared/kit/dial.ts";
+import { dial as dialSocket, type ProxySettings } from "../shared/kit/dial.ts";
 import { asFault, Fault } from "../shared/kit/errors.ts";
 import type { Clock } from "../shared/kit/clock.ts";
 import type { Random } from "../shared/kit/random.ts";
+import { TicketStore } from "../shared/kit/tickets.ts";
 import { ByeFault, FrameSocket } from "../shared/link/frame-socket.ts";
 import { agentHandshake, type AgentHandshake, type AgentHandshakeResult, type HandshakePort } from "../shared/link/handshake.ts";
 import { dialDelayMs, refusedDelayMs } from "../shared/rules/backoff.ts";

@@ -2,7 +2,8 @@
 // and nowhere else, and never through the proxy of the way out. Called by agent.ts and the doctor.
 import type { Pool } from "undici";
 import { systemClock } from "../../shared/kit/clock.ts";
-import { dial, noProxySettings, TicketStore, undiciConnector } from "../../shared/kit/dial.ts";
+import { dial, noProxySettings, undiciConnector } from "../../shared/kit/dial.ts";
+import { TicketStore } from "../../shared/kit/tickets.ts";
 import { openKubeAccess, type KubeAccess } from "./access.ts";
 import { openKubePool } from "./library-exchange.ts";
 import { UpstreamPool } from "./upstream.ts";

@@ -7,6 +7,7 @@ import { connect as connectTls, getCACertificates, type ConnectionOptions, type 
 import { ceiling, systemClock } from "./clock.ts";
 import { Fault, type FaultCode } from "./errors.ts";
 import { bareHost, describeRoute, findProxy, type ProxyAddress, type ProxySettings } from "./proxy.ts";
+import type { TicketStore } from "./tickets.ts";
 
 export { parseProxySettings, noProxySettings, type ProxySettings } from "./proxy.ts";
 
@@ -42,26 +43,6 @@ export interface DialOptions {
   readonly timeoutMs: number;
   readonly faults: DialFaults;
   readonly signal: AbortSignal;
-}
-
-/** TLS tickets in memory. A resumed handshake shows no certificate, so a ticket is kept only after the full check, under the key of that check. */
-export class TicketStore {
-  readonly #tickets = new Map<string, Buffer>();
-  static readonly #max = 16;
-
-  find(key: string): Buffer | undefined {
-    return this.#tickets.get(key);
-  }
-
-  keep(key: string, ticket: Buffer): void {
-    this.#tickets.delete(key);
-    this.#tickets.set(key, ticket);
-    if (this.#tickets.size > TicketStore.#max) this.#tickets.delete(this.#tickets.keys().next().value!);
-  }
-
-  drop(key: string): void {
-    this.#tickets.delete(key);
-  }
 }
 
 /** A connected socket; a TLS one whose peer was checked. Faults: `faults.down`, `faults.tls`, PROXY_FAILED. */
