@@ -6,6 +6,7 @@ import { asFault, Fault, faultText } from "../shared/kit/errors.ts";
 import { matchCode } from "../shared/kit/keys.ts";
 import { createLogger, silentLog, type Logger } from "../shared/kit/log.ts";
 import { tuneMemory } from "../shared/kit/memory.ts";
+import { onStopSignals } from "../shared/kit/stop-signals.ts";
 import { Agent, clusterOf } from "./agent.ts";
 import { agentSettingsHelp, proxyOf, readAgentSettings, type AgentSettings } from "./config.ts";
 import { checkCluster, checkDisk, checkLines, checkRelay, checkRunning, diagnosis, verdict, type Check, type Diagnosis } from "./doctor.ts";
@@ -56,14 +57,10 @@ async function run(settings: AgentSettings): Promise<void> {
   try {
     await prepare(settings, folder);
     const agent = new Agent(settings, folder, log, product.version);
-    const stop = (signal: string): void => {
+    onStopSignals((signal) => {
       log.info({ signal }, "stopping; once more stops at once");
-      process.once("SIGINT", () => process.exit(130));
-      process.once("SIGTERM", () => process.exit(143));
       void agent.stop();
-    };
-    process.once("SIGINT", () => stop("SIGINT"));
-    process.once("SIGTERM", () => stop("SIGTERM"));
+    }, (code) => process.exit(code));
     await agent.run();
   } finally {
     await folder.store.close();

@@ -5,6 +5,7 @@ import { armCrashPoint, parseCrashPlan } from "../shared/kit/crash.ts";
 import { asFault, Fault, faultText } from "../shared/kit/errors.ts";
 import { createLogger, type Logger } from "../shared/kit/log.ts";
 import { tuneMemory } from "../shared/kit/memory.ts";
+import { onStopSignals } from "../shared/kit/stop-signals.ts";
 import { ownNames, readRelaySettings, relaySettingsHelp, type RelaySettings } from "./config.ts";
 import { checkJson, checkRelay, checkText } from "./doctor.ts";
 import { firstLogin, startRelay } from "./relay.ts";
@@ -30,14 +31,10 @@ async function run(settings: RelaySettings): Promise<void> {
   if (settings.crash !== "") armCrashPoint(parseCrashPlan(settings.crash));
   // Before the start: a supervisor that stops the relay the moment it is ready gets a clean stop too.
   const asked = new Promise<void>((resolve) => {
-    const stop = (signal: string): void => {
+    onStopSignals((signal) => {
       log.info({ signal }, "stopping; once more stops at once");
-      process.once("SIGINT", () => process.exit(130));
-      process.once("SIGTERM", () => process.exit(143));
       resolve();
-    };
-    process.once("SIGINT", () => stop("SIGINT"));
-    process.once("SIGTERM", () => stop("SIGTERM"));
+    }, (code) => process.exit(code));
   });
   const relay = await startRelay(settings, log);
   process.stdout.write(`relay ready at ${relay.address}\n`);

@@ -2,7 +2,7 @@
 // the e2e and kube rings, the demo's tests and benches.
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -39,7 +39,7 @@ export class Started {
       this.err = (this.err + text).slice(-outputCharsMax);
       this.#tell();
     });
-    this.ended = new Promise((resolve) => this.child.once("close", (code, signal) => resolve(code ?? (signal === "SIGKILL" ? 137 : 143))));
+    this.ended = new Promise((resolve) => this.child.once("close", (code, signal) => resolve(code ?? 128 + constants.signals[signal!])));
     void this.ended.then(() => this.#tell());
   }
 
