@@ -6,7 +6,7 @@ import { systemClock } from "../shared/kit/clock.ts";
 import type { ProxySettings } from "../shared/kit/dial.ts";
 import { Fault } from "../shared/kit/errors.ts";
 import { fileFault } from "../shared/kit/files.ts";
-import { SITE_NAME } from "../shared/rules/target.ts";
+import { requireSiteName } from "../shared/rules/target.ts";
 import { parseJoinToken, type JoinToken } from "../shared/trust/join-token.ts";
 import { ownSiteName, type AgentSettings } from "./config.ts";
 import { openRelaySocket, shakeHands } from "./dial.ts";
@@ -34,7 +34,7 @@ export async function prepareJoin(folder: AgentFolder, token: JoinToken, wantedN
     throw new Fault("CONFLICT", { what: `this agent has joined already, as ${facts.name ?? facts.site}`, why: `${folder.dir} holds its keys`, hint: "run it: bowline agent run; to join elsewhere, use another --data folder" });
   }
   const name = wantedName !== "" ? wantedName : token.name !== "" && !token.name.includes("*") ? token.name : ownSiteName();
-  if (!SITE_NAME.test(name) || name.includes("--")) throw new Fault("USAGE", { what: `"${name}" cannot be a site's name`, why: "a name is a DNS label without --: lower case letters, digits and -", hint: "--name plant-07" });
+  requireSiteName(name, "--name plant-07");
   const relay: RelayRecord = { urls: token.urls, identity: token.identity, tls: token.tls, trustRoot: token.trustRoot, binding: token.binding };
   const joining: JoiningRecord = { id: token.id, secret: token.secret, name, labels: token.labels };
   await folder.store.call("putFacts", { facts: { relay: JSON.stringify(relay), joining: JSON.stringify(joining) } });

@@ -1,6 +1,7 @@
 // What this site lets a request from the centre be: the agent's own judgement, made again here because the relay's is not proof. Gives the
 // identity to act as; if none can be built the request is refused, never sent as the agent itself. Pure.
 import { Fault } from "../../shared/kit/errors.ts";
+import { OPERATOR_NAME, operatorNameRule } from "../../shared/rules/operator-name.ts";
 import { requireHonestTarget } from "../../shared/rules/target.ts";
 import type { RequestHead } from "../../shared/wire/message.ts";
 
@@ -9,7 +10,6 @@ export interface Impersonation {
   readonly groups: readonly string[];
 }
 
-const OPERATOR = /^[a-z0-9](?:[a-z0-9._@-]{0,126}[a-z0-9])?$/;
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
 /** Tiers and the group that each acts in; the manifest binds the group to a ClusterRole. One tier for now. */
 const TIER_GROUPS: Readonly<Record<string, string>> = { admin: "bowline:admin" };
@@ -18,7 +18,7 @@ const TIER_GROUPS: Readonly<Record<string, string>> = { admin: "bowline:admin" }
 export function impersonationOf(operator: string, tier: string): Impersonation {
   const group = Object.hasOwn(TIER_GROUPS, tier) ? TIER_GROUPS[tier] : undefined;
   if (group === undefined) throw new Fault("POLICY_REFUSED", { what: `this site knows no tier "${tier.slice(0, 32)}"`, why: `it takes ${Object.keys(TIER_GROUPS).join(", ")}`, hint: "ask as an operator of a tier that it takes; a newer relay's tiers need a newer agent" });
-  if (!OPERATOR.test(operator)) throw new Fault("POLICY_REFUSED", { what: "the operator's name is not acceptable here", why: "a name is lower case letters, digits and . _ @ -", hint: "ask as an operator with such a name: bowline operator add NAME" });
+  if (!OPERATOR_NAME.test(operator)) throw new Fault("POLICY_REFUSED", { what: "the operator's name is not acceptable here", why: operatorNameRule, hint: "ask as an operator with such a name: bowline operator add NAME" });
   return { user: `bowline:${operator}`, groups: [group] };
 }
 

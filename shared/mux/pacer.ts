@@ -18,8 +18,8 @@ const capOctetsMax = 16_777_216;
 const messageRoundTrips = 1 / 16;
 const messageMsMin = 4;
 /**
- * What the event loops of both ends need on a path that is shorter than their turns (ms). With 10 the queue of one bulk on loopback was 2.8 MB, a small request
- * beside it took 15 ms instead of 5, and the bulk was no faster: what waits falls out of the processor's caches (`bench fair`, `bench bulk`).
+ * What the event loops of both ends need on a path that is shorter than their turns (ms). With 10 the queue of one bulk on loopback was 2.8 MB, and a small request
+ * beside it took 32 times as long as alone; with 2, and messages of one TLS record, 8 times, and the bulk is no slower (`bench fair`, medians).
  */
 const slackMs = 2;
 /** While the cap is doubled, so much more than the rate explains must be under way for a round without gain to mean a path that has no more to give. */

@@ -19,9 +19,9 @@ const answerBytes = 16 * 1_048_576;
 const socketBytes = 65_536;
 /**
  * Loopback's kernel takes some megabytes of each answer before its reader is seen to stall, and windows grow meanwhile: all of them together by what one link may
- * grow. From then on a stalled stream has its start window. A held frame keeps the message that it came in, up to four times its own size: hence the last part.
+ * grow. From then on a stalled stream has its start window. The last part is the process' own: code that was compiled meanwhile, pools that were filled.
  */
-const relayHeldKiBMax = creditLinkBytesMax / 1_024 + (readers * (creditStartBytes + socketBytes)) / 1_024 + 24 * 1_024;
+const relayHeldKiBMax = creditLinkBytesMax / 1_024 + (readers * (creditStartBytes + socketBytes)) / 1_024 + 8 * 1_024;
 /** At the agent a stream holds what its mux may queue, the chunk that filled it, and what the API server's socket has read ahead. */
 const agentHeldKiBMax = (readers * (streamQueueHighBytes + 2 * socketBytes)) / 1_024 + 8 * 1_024;
 /** Resident pages above what is held: garbage of the 400 MiB that went by, which the allocator keeps for the next. */
