@@ -1,37 +1,32 @@
 // The agent put together: folder, cluster access, one link at a time, letters, commands, reports. The only place where its rooms meet. Start takes up what an
 // earlier run left; stop says BYE, lets requests finish for a while, leaves claims to the next start, closes the store last.
-import { statfsSync } from "node:fs";
-import { pause, systemClock, type Clock } from "../shared/kit/clock.ts";
+import { pause, type Clock } from "../shared/kit/clock.ts";
 import { asFault, Fault } from "../shared/kit/errors.ts";
 import { matchCode } from "../shared/kit/keys.ts";
 import type { Logger } from "../shared/kit/log.ts";
-import { systemRandom } from "../shared/kit/random.ts";
 import { Scope } from "../shared/kit/scope.ts";
 import { dialDelayMs, hintMsMax } from "../shared/rules/backoff.ts";
 import type { Courier } from "../shared/outbox/courier.ts";
-import type { AgentHandshakeResult } from "../shared/link/handshake.ts";
-import { ByeFault, type FrameSocket } from "../shared/link/frame-socket.ts";
+import { ByeFault } from "../shared/link/frame-socket.ts";
 import type { Link } from "../shared/link/link.ts";
+import type { LinkSocket } from "../shared/link/link-socket.ts";
 import type { LinkEnd } from "../shared/link/settings.ts";
 import { makeCatalog } from "./command/catalog.ts";
 import { Runner } from "./command/runner.ts";
-import { proxyOf, type AgentSettings } from "./config.ts";
-import { DialNumbers, openRelaySocket, shakeHands, untilLinked } from "./dial.ts";
-import { askToJoin, boot } from "./enrol.ts";
+import type { AgentSettings } from "./config.ts";
+import { DialNumbers, shakeHands, untilLinked } from "./dial.ts";
+import { askToJoin } from "./enrol.ts";
 import { recordOf, type AgentFolder, type RelayRecord } from "./folder.ts";
 import { openCluster, type Cluster } from "./kube/cluster.ts";
-import { clusterFacts } from "./kube/facts.ts";
-import { serveKubeRequest } from "./kube/exchange.ts";
-import { serveThroughLibrary } from "./kube/library-exchange.ts";
-import { KubeObjects, statusFault } from "./kube/objects.ts";
+import { statusFault } from "./kube/objects.ts";
 import { impersonationOf } from "./kube/policy.ts";
-import { refuseStream } from "./kube/proxy.ts";
-import { serveKubeUpgrade } from "./kube/upgrade.ts";
+import type { SiteCluster } from "./kube/site-cluster.ts";
 import { LetterDesk } from "./letter-desk.ts";
-import { serveHealth, serveStatus, type AgentStatus } from "./local.ts";
-import { makeHello, serveLink } from "./serve-link.ts";
+import type { AgentStatus } from "./local.ts";
+import { makeHello, serveLink, type Shaken } from "./serve-link.ts";
 import { followTime, keepTime, type TimePorts } from "./keep-time.ts";
-import { SiteClock, thisMachine, type ClockRecord } from "./site-clock.ts";
+import type { AgentPorts } from "./ports.ts";
+import { SiteClock, type ClockRecord } from "./site-clock.ts";
 import { SiteStanding } from "./standing.ts";
 import { Reporter } from "./status/reporter.ts";
 
@@ -47,12 +42,21 @@ export function clusterOf(settings: AgentSettings): Promise<Cluster> {
   return openCluster(settings);
 }
 
+export interface AgentOptions {
+  readonly settings: Pick<AgentSettings, "reportEveryMs" | "drainMs" | "kubeconfig">;
+  readonly folder: AgentFolder;
+  readonly log: Logger;
+  readonly version: string;
+  readonly ports: AgentPorts;
+}
+
 export class Agent {
-  readonly #settings: AgentSettings;
+  readonly #settings: AgentOptions["settings"];
   readonly #folder: AgentFolder;
   readonly #log: Logger;
   readonly #version: string;
-  readonly #clock: Clock = systemClock;
+  readonly #ports: AgentPorts;
+  readonly #clock: Clock;
   readonly #scope = new Scope("agent");
   #standing!: SiteStanding;
   #relay!: RelayRecord;
@@ -60,17 +64,20 @@ export class Agent {
   #desk!: LetterDesk;
   #runner!: Runner;
   #reporter!: Reporter;
-  #cluster!: Cluster;
+  #cluster!: SiteCluster;
   #link: Link | null = null;
   #courier: Courier | null = null;
   readonly #dials: DialNumbers;
-  #state: { state: AgentStatus["state"]; sinceMs: number; why: string } = { state: "dialling", sinceMs: Date.now(), why: "" };
+  #state: { state: AgentStatus["state"]; sinceMs: number; why: string };
 
-  constructor(settings: AgentSettings, folder: AgentFolder, log: Logger, version: string) {
+  constructor({ settings, folder, log, version, ports }: AgentOptions) {
     this.#settings = settings;
     this.#folder = folder;
     this.#log = log;
     this.#version = version;
+    this.#ports = ports;
+    this.#clock = ports.clock;
+    this.#state = { state: "dialling", sinceMs: ports.clock.wallMs(), why: "" };
     this.#dials = new DialNumbers((count) => folder.store.call("draw", { name: "dial", count }));
   }
 
@@ -81,13 +88,13 @@ export class Agent {
     const relay = recordOf<RelayRecord>(facts, "relay");
     if (relay === null) throw new Fault("NOT_INITIALISED", { what: "this agent has not joined a relay", why: `${dir} holds no relay`, hint: "bowline agent join --token TOKEN" });
     this.#relay = relay;
-    this.#siteClock = new SiteClock(this.#clock, thisMachine, recordOf<ClockRecord>(facts, "clock"));
+    this.#siteClock = new SiteClock(this.#clock, this.#ports.machine, recordOf<ClockRecord>(facts, "clock"));
     this.#standing = await SiteStanding.open(this.#folder, relay);
-    this.#cluster = await openCluster(this.#settings);
+    this.#cluster = await this.#ports.openCluster();
     this.#assemble();
     let reporting = Promise.resolve();
     try {
-      await this.#listen(dir);
+      await this.#ports.listen({ status: () => this.#status(), isLinked: () => this.#link !== null }, (server) => this.#closeAtEnd(server));
       await this.#reporter.event("agent-started", `agent ${this.#version} started`);
       await this.#runner.start();
       reporting = this.#reporter.run();
@@ -109,17 +116,10 @@ export class Agent {
     this.#scope.onEnd(() => void server.close());
   }
 
-  async #listen(dir: string): Promise<void> {
-    const status = await serveStatus(dir, () => this.#status()).catch((error: unknown) => void this.#log.warn({ why: asFault(error).message }, "no status for bowline agent status"));
-    if (status !== undefined) this.#closeAtEnd(status);
-    if (this.#settings.healthPort > 0) this.#closeAtEnd(await serveHealth(this.#settings.healthPort, () => this.#link !== null));
-  }
-
   #assemble(): void {
-    const { store, siteId, keys, dir } = this.#folder;
-    const { access, pool } = this.#cluster;
+    const { store, siteId, keys } = this.#folder;
+    const { objects, facts } = this.#cluster;
     const { signal } = this.#scope;
-    const objects = new KubeObjects(access, pool, this.#clock);
     const onLetter = (): void => this.#courier?.poke();
     this.#runner = new Runner({ store, catalog: makeCatalog({ objects, impersonationOf, statusFault }, this.#clock), clock: this.#clock, log: this.#log, time: this.#siteClock, signal, onLetter });
     this.#desk = new LetterDesk({ store, clock: this.#clock, siteClock: this.#siteClock, log: this.#log, siteId, signKey: keys.sign, standing: () => this.#standing.approved, onCommand: () => this.#runner.poke(), onCancel: (id) => this.#runner.cancel(id) });
@@ -128,8 +128,8 @@ export class Agent {
       clock: this.#clock,
       log: this.#log,
       shownMs: () => this.#siteClock.shownMs(),
-      clusterFacts: (asked) => clusterFacts(objects, asked),
-      dir,
+      clusterFacts: facts,
+      freeOctets: () => this.#ports.freeOctets(),
       version: this.#version,
       everyMs: this.#settings.reportEveryMs,
       signal,
@@ -140,14 +140,14 @@ export class Agent {
 
   async #join(): Promise<void> {
     this.#enter("joining", "");
-    this.#standing = await untilLinked(this.#keepOptions(), () => askToJoin(this.#folder, proxyOf(this.#settings), this.#scope.signal));
+    this.#standing = await untilLinked(this.#keepOptions(), () => askToJoin(this.#folder, this.#ports, this.#scope.signal));
     this.#log.info({ site: this.#standing.name, code: matchCode(this.#folder.keys.sign.publicKey) }, "joined; tell the person at the centre this code");
   }
 
   #keepOptions(): Parameters<typeof untilLinked>[0] {
     return {
       clock: this.#clock,
-      random: systemRandom,
+      random: this.#ports.random,
       signal: this.#scope.signal,
       onFailed: (fault, waitMs) => {
         this.#enter("dialling", `${fault.message}: ${fault.why}`);
@@ -168,22 +168,21 @@ export class Agent {
       // The relay said when to come back, or a newer link of this site is there: a second agent would take turns with us for ever.
       const hintMs = end.retryAfterMs > 0 ? Math.min(end.retryAfterMs, hintMsMax) : end.fault.code === "LINK_REPLACED" ? replacedPauseMs : null;
       // Thousands of sites lose their links in the same beat: they must not dial in one.
-      await pause(this.#clock, hintMs ?? dialDelayMs({ forMs: 0, attempts: 0 }, systemRandom), signal);
+      await pause(this.#clock, hintMs ?? dialDelayMs({ forMs: 0, attempts: 0 }, this.#ports.random), signal);
     }
   }
 
   /** Dials, shakes hands, serves to the end of the link. Null when the site waits for approval. */
   async #linkOnce(): Promise<LinkEnd | null> {
-    const { store, keys, siteId, agentEpoch, dir } = this.#folder;
+    const { store, keys, siteId, agentEpoch } = this.#folder;
     const { signal } = this.#scope;
-    const proxy = proxyOf(this.#settings);
+    const { boot } = this.#ports;
     const dialNumber = await this.#dials.next();
-    const socket = await openRelaySocket({ relay: this.#relay, proxy, signal });
+    const socket = await this.#ports.openRelay(this.#relay, signal);
     const abort = (): void => socket.close();
     signal.addEventListener("abort", abort, { once: true });
     try {
-      const { bavail, bsize } = statfsSync(dir);
-      const hello = await makeHello(store, { agentEpoch, relayEpoch: this.#standing.relayEpoch, trustVersion: this.#standing.trustVersion, version: this.#version, freeOctets: bavail * bsize, clockErrorMs: this.#siteClock.estimate()?.errorMs ?? null });
+      const hello = await makeHello(store, { agentEpoch, relayEpoch: this.#standing.relayEpoch, trustVersion: this.#standing.trustVersion, version: this.#version, freeOctets: this.#ports.freeOctets(), clockErrorMs: this.#siteClock.estimate()?.errorMs ?? null });
       const begunMs = this.#clock.monoMs();
       const shaken = await shakeHands(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello }, this.#clock, signal);
       await keepTime(this.#timePorts, this.#siteClock.agree(shaken.relayTimeMs, this.#clock.monoMs() - begunMs));
@@ -191,7 +190,7 @@ export class Agent {
       if (shaken.welcome.trustMore === true && shaken.welcome.trust.length > 0) return (socket.close(), null); // the rest of the chain comes with the next dial
       if (shaken.welcome.state === "waiting") return await this.#waitForApproval(socket);
       signal.removeEventListener("abort", abort); // from here on the link ends by its own BYE
-      return await this.#serve(socket, shaken, hello.inDoubt);
+      return await this.#serve({ socket, dial: dialNumber, result: shaken, inDoubt: hello.inDoubt });
     } catch (error) {
       socket.close();
       throw error;
@@ -204,7 +203,7 @@ export class Agent {
     return { clock: this.#clock, siteClock: this.#siteClock, store: this.#folder.store, log: this.#log };
   }
 
-  async #waitForApproval(socket: FrameSocket): Promise<null> {
+  async #waitForApproval(socket: LinkSocket): Promise<null> {
     if (this.#state.state !== "waiting") this.#log.info({ site: this.#standing.name, code: matchCode(this.#folder.keys.sign.publicKey) }, "waiting for approval; tell the person at the centre this code");
     this.#enter("waiting", "an operator has to approve this site");
     const cancel = this.#clock.after(waitingMs, () => socket.close());
@@ -220,32 +219,12 @@ export class Agent {
     }
   }
 
-  async #serve(socket: FrameSocket, shaken: AgentHandshakeResult, inDoubt: readonly string[]): Promise<LinkEnd> {
-    const { access, pool, upstreams, dialKube } = this.#cluster;
-    const { link, courier } = await serveLink(
-      {
-        store: this.#folder.store,
-        desk: this.#desk,
-        clock: this.#clock,
-        log: this.#log,
-        onStream: (stream, head) => {
-          try {
-            if (head.flags.upgrade) serveKubeUpgrade({ access, dial: dialKube }, stream, head);
-            else if (this.#settings.httpCodec === "library") serveThroughLibrary({ access, pool }, stream, head);
-            else serveKubeRequest({ access, upstreams }, stream, head);
-          } catch (error) {
-            refuseStream(stream, error);
-          }
-        },
-      },
-      socket,
-      shaken,
-      inDoubt,
-    );
+  async #serve(shaken: Shaken): Promise<LinkEnd> {
+    const { link, courier } = await serveLink({ store: this.#folder.store, desk: this.#desk, clock: this.#clock, random: this.#ports.random, log: this.#log, onStream: this.#cluster.serve }, shaken);
     this.#link = link;
     this.#courier = courier;
     this.#enter("linked", "");
-    this.#log.info({ site: this.#standing.name, fence: shaken.fence }, "linked");
+    this.#log.info({ site: this.#standing.name, fence: shaken.result.fence }, "linked");
     this.#runner.poke();
     void this.#reporter.event("link-up", "linked to the relay");
     this.#reporter.poke();

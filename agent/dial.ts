@@ -9,6 +9,7 @@ import type { Clock } from "../shared/kit/clock.ts";
 import type { Random } from "../shared/kit/random.ts";
 import { TicketStore } from "../shared/kit/tickets.ts";
 import { ByeFault, FrameSocket } from "../shared/link/frame-socket.ts";
+import type { LinkSocket } from "../shared/link/link-socket.ts";
 import { agentHandshake, type AgentHandshake, type AgentHandshakeResult, type HandshakePort } from "../shared/link/handshake.ts";
 import { dialDelayMs, refusedDelayMs } from "../shared/rules/backoff.ts";
 import { SUBPROTOCOL } from "../shared/wire/frame.ts";
@@ -89,7 +90,7 @@ function upgrade(socket: TLSSocket, host: string, binding: "exporter" | "none"):
 }
 
 /** The four frames with their ceiling: a relay or middlebox that went silent must not hold the agent. Faults: those of agentHandshake, RELAY_UNREACHABLE. */
-export async function shakeHands(socket: FrameSocket, options: AgentHandshake, clock: Clock, signal: AbortSignal, port: HandshakePort = socket): Promise<AgentHandshakeResult> {
+export async function shakeHands(socket: LinkSocket, options: AgentHandshake, clock: Clock, signal: AbortSignal, port: HandshakePort = socket): Promise<AgentHandshakeResult> {
   let isLate = false;
   const stop = (): void => socket.terminate();
   const cancel = clock.after(handshakeMs, () => {

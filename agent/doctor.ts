@@ -7,7 +7,7 @@ import { describeRoute } from "../shared/kit/proxy.ts";
 import type { ProxySettings } from "../shared/kit/dial.ts";
 import { asFault, type Fault } from "../shared/kit/errors.ts";
 import { openRelaySocket, shakeHands } from "./dial.ts";
-import { boot } from "./enrol.ts";
+import { boot } from "./ports.ts";
 import type { AgentKeys, RelayRecord } from "./folder.ts";
 import type { KubeAccess } from "./kube/access.ts";
 import { KubeObjects } from "./kube/objects.ts";

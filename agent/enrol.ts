@@ -1,20 +1,15 @@
 // Joining: keys and what the token says are durable before the first octet leaves; the relay proves itself before it hears of the token; a lost reply is asked
 // for again with the same key. Ends with the match code that the installer reads out. trust.md section 4.
-import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { systemClock } from "../shared/kit/clock.ts";
-import type { ProxySettings } from "../shared/kit/dial.ts";
 import { Fault } from "../shared/kit/errors.ts";
 import { fileFault } from "../shared/kit/files.ts";
 import { requireSiteName } from "../shared/rules/target.ts";
 import { parseJoinToken, type JoinToken } from "../shared/trust/join-token.ts";
 import { ownSiteName, type AgentSettings } from "./config.ts";
-import { openRelaySocket, shakeHands } from "./dial.ts";
+import { shakeHands } from "./dial.ts";
 import { recordOf, type AgentFolder, type JoiningRecord, type RelayRecord } from "./folder.ts";
+import type { AgentPorts } from "./ports.ts";
 import { SiteStanding } from "./standing.ts";
-
-/** Random for each run of the agent: tells a restart from a clone. */
-export const boot = randomBytes(12).toString("hex");
 
 /** The token of the settings, or null. Faults: JOIN_TOKEN_MALFORMED, FILE_MISSING. */
 export function findJoinToken(settings: AgentSettings): JoinToken | null {
@@ -47,13 +42,13 @@ export function interruptedJoin(dir: string, hasJoined: boolean): Fault {
 }
 
 /** Asks the relay with the prepared token. Afterwards the site is known there, and the token is not needed any more. */
-export async function askToJoin(folder: AgentFolder, proxy: ProxySettings, signal: AbortSignal): Promise<SiteStanding> {
+export async function askToJoin(folder: AgentFolder, { openRelay, clock, boot }: Pick<AgentPorts, "openRelay" | "clock" | "boot">, signal: AbortSignal): Promise<SiteStanding> {
   const facts = await folder.store.call("allFacts", null);
   const relay = recordOf<RelayRecord>(facts, "relay");
   const joining = recordOf<JoiningRecord>(facts, "joining");
   if (relay === null || joining === null) throw new Fault("NOT_INITIALISED", { what: "there is no join token to join with", hint: "bowline agent join --token TOKEN" });
   const dial = await folder.store.call("draw", { name: "dial" });
-  const socket = await openRelaySocket({ relay, proxy, signal });
+  const socket = await openRelay(relay, signal);
   try {
     const handshake = {
       purpose: "join" as const,
@@ -63,7 +58,7 @@ export async function askToJoin(folder: AgentFolder, proxy: ProxySettings, signa
       keys: folder.keys.sign,
       join: { token: joining.id, signKey: folder.keys.sign.publicKey, boxKey: folder.keys.box.publicKey, name: joining.name, labels: joining.labels, secret: Buffer.from(joining.secret, "base64url") },
     };
-    const { welcome } = await shakeHands(socket, handshake, systemClock, signal);
+    const { welcome } = await shakeHands(socket, handshake, clock, signal);
     const standing = await SiteStanding.open(folder, relay);
     await standing.absorb(welcome);
     await folder.store.call("putFacts", { facts: {}, drop: ["joining"] });

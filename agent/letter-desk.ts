@@ -48,6 +48,7 @@ export interface DeskOptions {
 
 /** The link a desk's side works on. */
 export interface DeskLink {
+  /** Of this link and of no other in the life of this database. */
   readonly fence: number;
   readonly relayEpoch: number;
   /** Wakes its courier. */
@@ -161,11 +162,11 @@ export class LetterDesk {
       const opened = this.#open(letter);
       crashPoint("letter-before-insert");
       if (opened.header.typ === "cancel") {
-        const cancel = this.#cancelOf(opened);
+        const cancel = this.#cancelOf(opened, link.fence);
         const state = await store.call("cancelCommand", cancel);
         if (state === "claimed") onCancel(cancel.id);
         else link.poke(); // its result is there now, or again
-      } else if ((await store.call("storeCommand", this.#commandOf(letter, opened, link.relayEpoch))) === "known") link.poke(); // likewise
+      } else if ((await store.call("storeCommand", this.#commandOf(letter, opened, link))) === "known") link.poke(); // likewise
       crashPoint("committed-before-receipt");
       onCommand();
       return "committed";
@@ -199,12 +200,12 @@ export class LetterDesk {
     return opened;
   }
 
-  #cancelOf({ header, body }: Opened): NewCancel {
+  #cancelOf({ header, body }: Opened, fence: number): NewCancel {
     const { operator } = jsonOf(body) as { operator?: unknown };
-    return { id: header.cid, cls: header.cls, operator: requireText(operator, "operator", 128), deadlineMs: header.exp, kid: header.kid, seq: header.seq, floor: header.floor, nowMs: this.#options.siteClock.shownMs() };
+    return { id: header.cid, cls: header.cls, operator: requireText(operator, "operator", 128), deadlineMs: header.exp, kid: header.kid, seq: header.seq, floor: header.floor, fence, nowMs: this.#options.siteClock.shownMs() };
   }
 
-  #commandOf(letter: Letter, { header, headerBytes, body }: Opened, relayEpoch: number): NewStored {
+  #commandOf(letter: Letter, { header, headerBytes, body }: Opened, { relayEpoch, fence }: DeskLink): NewStored {
     const asked = parseCommandBody(jsonOf(body), header.cls);
     return {
       id: header.cid,
@@ -223,15 +224,16 @@ export class LetterDesk {
       kid: header.kid,
       seq: header.seq,
       floor: header.floor,
+      fence,
       nowMs: this.#options.siteClock.shownMs(),
     };
   }
 
   /** Which of the relay's letters in doubt are here, after what is still being committed has settled. Results of those that have ended leave with our next letters. */
-  async held(ids: readonly string[]): Promise<string[]> {
+  async held(ids: readonly string[], fence: number): Promise<string[]> {
     const { store, siteClock } = this.#options;
     await Promise.allSettled(this.#judging);
-    if (ids.length > 0) await store.call("reportEnded", { ids, nowMs: siteClock.shownMs() });
+    if (ids.length > 0) await store.call("reportEnded", { ids, fence, nowMs: siteClock.shownMs() });
     return store.call("heldCommands", { ids });
   }
 }

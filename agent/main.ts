@@ -13,6 +13,7 @@ import { checkCluster, checkDisk, checkLines, checkRelay, checkRunning, diagnosi
 import { askToJoin, findJoinToken, interruptedJoin, prepareJoin } from "./enrol.ts";
 import { hasIdentity, openAgentFolder, recordOf, type AgentFolder, type RelayRecord } from "./folder.ts";
 import { askStatus } from "./local.ts";
+import { machinePorts } from "./ports.ts";
 import { agentManifest, manifestText, rbacManifest } from "./manifest.ts";
 
 const HELP = `bowline agent run        serve this cluster (joins first when a token is given and there is no identity yet)
@@ -56,7 +57,7 @@ async function run(settings: AgentSettings): Promise<void> {
   const folder = await openAgentFolder(settings.data);
   try {
     await prepare(settings, folder);
-    const agent = new Agent(settings, folder, log, product.version);
+    const agent = new Agent({ settings, folder, log, version: product.version, ports: machinePorts(settings, log) });
     onStopSignals((signal) => {
       log.info({ signal }, "stopping; once more stops at once");
       void agent.stop();
@@ -87,7 +88,7 @@ async function join(settings: AgentSettings): Promise<void> {
     const checks = relay === null ? [] : await allChecks(settings, folder, relay, abort.signal);
     const isBarred = checks.some((check) => !check.isOk && check.culprit !== "cluster");
     if (settings.output === "text") process.stdout.write(`${checkLines(checks)}${isBarred ? verdict(diagnosis(checks)) : ""}`);
-    const { name } = await askToJoin(folder, proxyOf(settings), abort.signal);
+    const { name } = await askToJoin(folder, machinePorts(settings, silentLog), abort.signal);
     hasJoined = true;
     const code = matchCode(folder.keys.sign.publicKey);
     const asked = { name, site: folder.siteId, matchCode: code, checks };
@@ -103,7 +104,7 @@ async function join(settings: AgentSettings): Promise<void> {
 /** Runs the agent until it is linked: that is what approval looks like from here. */
 async function waitForApproval(settings: AgentSettings, folder: AgentFolder, signal: AbortSignal): Promise<void> {
   process.stderr.write("waiting for the approval, Ctrl-C only stops waiting ...\n");
-  const agent = new Agent(settings, folder, silentLog, product.version);
+  const agent = new Agent({ settings, folder, log: silentLog, version: product.version, ports: machinePorts(settings, silentLog) });
   const done = agent.run();
   try {
     for (;;) {

@@ -3,9 +3,9 @@
 import { Fault } from "../shared/kit/errors.ts";
 import type { Clock } from "../shared/kit/clock.ts";
 import type { Logger } from "../shared/kit/log.ts";
-import { systemRandom } from "../shared/kit/random.ts";
+import type { Random } from "../shared/kit/random.ts";
 import { Courier } from "../shared/outbox/courier.ts";
-import type { FrameSocket } from "../shared/link/frame-socket.ts";
+import type { LinkSocket } from "../shared/link/link-socket.ts";
 import type { AgentHandshakeResult } from "../shared/link/handshake.ts";
 import type { AgentHello } from "../shared/link/handshake-parts.ts";
 import { Link } from "../shared/link/link.ts";
@@ -20,6 +20,7 @@ export interface ServeOptions {
   readonly store: AgentStore;
   readonly desk: LetterDesk;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
   readonly onStream: StreamHandler;
 }
@@ -30,10 +31,19 @@ export async function makeHello(store: AgentStore, facts: { readonly agentEpoch:
   return { ...facts, startCredit: creditStartBytes, letterCredit: ownLetterCredit, inDoubt, outbox: counts.waiting };
 }
 
+export interface Shaken {
+  readonly socket: LinkSocket;
+  /** This agent's own number of the link. The relay's fence is no name for it: a relay that was put back from a copy draws the same fences again. */
+  readonly dial: number;
+  readonly result: AgentHandshakeResult;
+  /** What hello named. */
+  readonly inDoubt: readonly string[];
+}
+
 /** Starts the link; what was in doubt is settled before a letter of ours leaves. */
-export async function serveLink(options: ServeOptions, socket: FrameSocket, shaken: AgentHandshakeResult, ownInDoubt: readonly string[]): Promise<{ readonly link: Link; readonly courier: Courier }> {
-  const { store, clock, log, desk } = options;
-  const { welcome } = shaken;
+export async function serveLink(options: ServeOptions, { socket, dial, result, inDoubt }: Shaken): Promise<{ readonly link: Link; readonly courier: Courier }> {
+  const { store, clock, random, log, desk } = options;
+  const { welcome } = result;
   const link = new Link({
     role: "agent",
     socket,
@@ -42,12 +52,12 @@ export async function serveLink(options: ServeOptions, socket: FrameSocket, shak
     peerLetterCredit: welcome.letterCredit,
     ownLetterCredit,
     clock,
-    random: systemRandom,
+    random,
     log,
   });
   const courier: Courier = new Courier({
     port: link.letterPort,
-    side: desk.side({ fence: shaken.fence, relayEpoch: welcome.relayEpoch, poke: () => courier.poke() }),
+    side: desk.side({ fence: dial, relayEpoch: welcome.relayEpoch, poke: () => courier.poke() }),
     clock,
     log,
     granted: ownLetterCredit,
@@ -55,9 +65,9 @@ export async function serveLink(options: ServeOptions, socket: FrameSocket, shak
   });
   link.letters = courier;
   link.onStream = options.onStream;
-  await store.call("settleOwnDoubts", { inDoubt: ownInDoubt, held: welcome.held });
+  await store.call("settleOwnDoubts", { inDoubt, held: welcome.held });
   // Always said, for the relay sends no letter before it; read after every older link's intake has settled: the desk waits for what is still being committed.
-  link.mux.held(Buffer.from(JSON.stringify({ held: await desk.held(welcome.inDoubt) })));
+  link.mux.held(Buffer.from(JSON.stringify({ held: await desk.held(welcome.inDoubt, dial) })));
   link.start();
   courier.open();
   void link.ended.then((end) => log.info({ code: end.fault.code, why: end.fault.why, saidBy: end.saidBy }, "link ended"));

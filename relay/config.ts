@@ -7,7 +7,7 @@ import { heardDrainMsMax } from "../shared/link/drain.ts";
 const TABLE = {
   data: { flag: "--data", env: "BOWLINE_DATA", fallback: "./.bowline/relay", parse: parseText, help: "folder for the database, keys and certificates" },
   listen: { flag: "--listen", env: "BOWLINE_LISTEN", fallback: { host: "0.0.0.0", port: 8443 }, parse: parseHostPort, help: "address and port for agents, kubectl and the command line; port 0 takes a free one", shown: "0.0.0.0:8443" },
-  names: { flag: "--names", env: "BOWLINE_NAMES", fallback: [] as string[], parse: parseList, help: "further names and addresses in the relay's own certificate, with commas", shown: "this host's" },
+  names: { flag: "--names", env: "BOWLINE_NAMES", fallback: [] as string[], parse: parseList, help: "names and addresses under which others reach the relay, with commas: they are in its own certificate, and logins are told the first", shown: "this host's" },
   tlsCert: { flag: "--tls-cert", env: "BOWLINE_TLS_CERT", fallback: "", parse: parseText, help: "certificate chain (PEM) instead of the relay's own" },
   tlsKey: { flag: "--tls-key", env: "BOWLINE_TLS_KEY", fallback: "", parse: parseText, help: "its private key (PEM)" },
   tlsCa: { flag: "--tls-ca", env: "BOWLINE_TLS_CA", fallback: "", parse: parseText, help: "the private CA behind --tls-cert, put into join tokens; without it agents judge by public roots" },

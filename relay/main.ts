@@ -44,7 +44,10 @@ async function run(settings: RelaySettings): Promise<void> {
   log.info({}, "stopped");
 }
 
-function sayFirstLogin(settings: RelaySettings, address: string, token: string): void {
+/** The address of a login becomes that of its join tokens, so it is the name that the relay was given for others, where there is one. */
+function sayFirstLogin(settings: RelaySettings, local: string, token: string): void {
+  const [name] = settings.names;
+  const address = name === undefined ? local : `https://${name.includes(":") ? `[${name}]` : name}:${new URL(local).port || "443"}`;
   const file = join(settings.data, "first-login");
   const shown = process.stdout.isTTY === true ? token : `"$(cat ${file})"`;
   const ca = settings.tlsCert === "" ? ` --ca ${join(settings.data, "tls", "ca.crt")}` : settings.tlsCa === "" ? "" : ` --ca ${settings.tlsCa}`;

@@ -6,21 +6,14 @@ import { systemClock, type Clock } from "../shared/kit/clock.ts";
 import { asFault, Fault } from "../shared/kit/errors.ts";
 import { writeWhole } from "../shared/kit/files.ts";
 import type { Logger } from "../shared/kit/log.ts";
-import { uuidV7 } from "../shared/kit/random.ts";
-import { sealSiteStatement } from "../shared/trust/site-statement.ts";
-import { Acceptor } from "./agents/accept.ts";
-import { endSite } from "./agents/end-site.ts";
-import { Roster, type Linked } from "./agents/roster.ts";
-import { serveLink } from "./agents/serve-link.ts";
-import { leaseLetters, settleLetter } from "./command/deliver.ts";
-import { submitCommand } from "./command/submit.ts";
-import { startSweep } from "./command/sweep.ts";
+import { systemRandom, uuidV7 } from "../shared/kit/random.ts";
 import { ownNames, type RelaySettings } from "./config.ts";
+import { RelayCore } from "./core.ts";
 import { Api } from "./http/api.ts";
 import { Authenticator, makeOperatorToken, tokenHash } from "./http/auth.ts";
 import { joinTokenRoutes } from "./http/operate-joins.ts";
 import { peopleRoutes } from "./http/operate.ts";
-import { commandRoutes, siteRoutes, type SiteOptions } from "./http/operate-sites.ts";
+import { commandRoutes, siteRoutes } from "./http/operate-sites.ts";
 import { routes } from "./http/routes.ts";
 import { problemOctets } from "./http/answers.ts";
 import { RelayServer } from "./http/server.ts";
@@ -31,7 +24,6 @@ import { handleKubeUpgrade } from "./kube/upgrade.ts";
 import { currentTrust, openRelayFolder, relayTls, type RelayFolder, type RelayTls, type TrustState } from "./setup.ts";
 import type { SiteRow } from "./store/sites.ts";
 import type { RelayStore } from "./store/store.ts";
-import { takeLetter } from "./status/intake.ts";
 
 const firstLoginMs = 3_600_000;
 /** Certificates and trust are looked at this often (ms). */
@@ -73,9 +65,8 @@ class Relay {
   readonly #log: Logger;
   readonly #folder: RelayFolder;
   readonly #clock: Clock = systemClock;
-  readonly #roster = new Roster(this.#clock.wallMs());
   #server!: RelayServer;
-  #acceptor!: Acceptor;
+  #core!: RelayCore;
   #tls!: RelayTls;
   #trust!: TrustState;
   #isDraining = false;
@@ -94,7 +85,7 @@ class Relay {
     const { listen, data } = this.#settings;
     this.#tls = await relayTls(data, this.#settings, ownNames(this.#settings.names), this.#clock.wallMs());
     this.#trust = await currentTrust(this.#store, this.#folder.keys, this.#clock.wallMs());
-    this.#acceptor = this.#makeAcceptor();
+    this.#core = new RelayCore({ store: this.#store, keys: this.#folder.keys, clock: this.#clock, random: systemRandom, log: this.#log, binding: this.#settings.binding, refusal: problemOctets });
     try {
       this.#server = new RelayServer({ ...this.#tls, codec: this.#settings.httpCodec }, this.#makeRoutes());
     } catch (error) {
@@ -115,7 +106,7 @@ class Relay {
     const address = `https://${listen.host === "0.0.0.0" || listen.host === "::" ? "localhost" : listen.host.includes(":") ? `[${listen.host}]` : listen.host}:${port}`;
     writeWhole(join(data, "address"), `${address}\n`, 0o644);
     const token = await firstLogin(this.#store, data);
-    const stopSweep = startSweep({ store: this.#store, clock: this.#clock, log: this.#log, linked: () => this.#roster.all() });
+    const stopSweep = this.#core.startSweep();
     const stopUpkeep = this.#startUpkeep();
     const stop = (): Promise<void> => {
       stopSweep();
@@ -123,50 +114,6 @@ class Relay {
       return this.#stop();
     };
     return { port, address, firstLogin: token, stop };
-  }
-
-  #makeAcceptor(): Acceptor {
-    const { keys } = this.#folder;
-    const deliver = { store: this.#store, clock: this.#clock, log: this.#log, commandKey: keys.command };
-    const intake = { store: this.#store, clock: this.#clock, log: this.#log };
-    return new Acceptor({
-      store: this.#store,
-      identity: keys.identity,
-      clock: this.#clock,
-      log: this.#log,
-      binding: this.#settings.binding,
-      refusal: problemOctets,
-      onLinked: (socket, claim, admitted) => {
-        const linked = serveLink(
-          {
-            store: this.#store,
-            roster: this.#roster,
-            clock: this.#clock,
-            log: this.#log,
-            courierSide: (site) => ({
-              lease: (room) => leaseLetters(deliver, site, room),
-              settle: (id, status) => settleLetter(deliver, site, id, status),
-              intake: (letter) => takeLetter(intake, site, letter),
-            }),
-          },
-          socket,
-          claim,
-          admitted,
-        );
-        void this.#confirm(linked);
-      },
-    });
-  }
-
-  /** A site that was revoked, or linked elsewhere, between its admission and its place in the roster: nobody else would notice. */
-  async #confirm(linked: Linked): Promise<void> {
-    try {
-      const site = await this.#store.call("findSiteById", { id: linked.siteId });
-      if (site === null || site.state !== "active") linked.link.abort("refused", new Fault("SITE_REVOKED", { what: "this site was revoked by an operator", hint: "to join again, use a new join token and an empty --data folder" }));
-      else if (site.fence > linked.fence) linked.link.abort("replaced", new Fault("LINK_REPLACED", { what: "a newer link of this site took over" }));
-    } catch (error) {
-      linked.link.abort("busy", asFault(error));
-    }
   }
 
   #makeRoutes(): ReturnType<typeof routes> {
@@ -177,8 +124,8 @@ class Relay {
       clock: this.#clock,
       tokenBase: () => ({ identity: [this.#folder.keys.identity.publicKey], trustRoot: this.#trust.rootHash, tls: this.#tls.ca === null ? ({ kind: "webpki" } as const) : ({ kind: "ca", ca: this.#tls.ca } as const), binding: this.#settings.binding }),
     };
-    const sites = this.#siteOptions();
-    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(joins), ...siteRoutes(sites), ...commandRoutes(sites)], auth);
+    const { operations } = this.#core;
+    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(joins), ...siteRoutes(operations), ...commandRoutes(operations)], auth);
     const gateway = this.#gateway(auth);
     return routes({
       api,
@@ -186,7 +133,7 @@ class Relay {
       kubeH1Request: (request) => handleH1Request(gateway, request),
       refusal: (fault) => statusAnswer(fault, true),
       kubeUpgrade: (request, socket, ahead) => void handleKubeUpgrade(gateway, request, socket, ahead),
-      linkUpgrade: (request, socket: TLSSocket, ahead) => this.#acceptor.upgrade(request, socket, ahead),
+      linkUpgrade: (request, socket: TLSSocket, ahead) => this.#core.acceptor.upgrade(request, socket, ahead),
       unready: () => (this.#isDraining ? "shutting down" : null),
     });
   }
@@ -194,10 +141,10 @@ class Relay {
   #gateway(auth: Authenticator): GatewayPorts {
     const reach = {
       clock: this.#clock,
-      linkFor: (name: string) => this.#roster.linkFor(name)?.link ?? null,
+      linkFor: (name: string) => this.#core.roster.linkFor(name)?.link ?? null,
       findSite: (name: string) => this.#store.call("findSite", { name }),
-      isReconnecting: (site: SiteRow) => this.#roster.isReconnecting(site, this.#clock.wallMs()),
-      onJoin: (id: string, wake: () => void, most: number) => this.#roster.onJoin(id, wake, most),
+      isReconnecting: (site: SiteRow) => this.#core.roster.isReconnecting(site, this.#clock.wallMs()),
+      onJoin: (id: string, wake: () => void, most: number) => this.#core.roster.onJoin(id, wake, most),
     };
     return {
       authenticate: (authorization) => auth.authenticate(authorization),
@@ -207,33 +154,6 @@ class Relay {
         return siteOpener(reach, site);
       },
       requestId: () => uuidV7(this.#clock.wallMs()),
-    };
-  }
-
-  #siteOptions(): SiteOptions {
-    const { keys } = this.#folder;
-    return {
-      store: this.#store,
-      clock: this.#clock,
-      live: (id) => {
-        const linked = this.#roster.find(id);
-        return linked === null ? null : { sinceMs: linked.sinceMs, roundTripMs: linked.roundTripMs, streams: linked.link.openStreams };
-      },
-      approve: async (site, name, operator) => {
-        const nowMs = this.#clock.wallMs();
-        const labels = JSON.parse(site.labels) as Record<string, string>;
-        const statement = sealSiteStatement({ site: site.id, version: 1, name, signKey: site.signKey, boxKey: site.boxKey, tier: site.tier, setting: "relayed", epoch: site.epoch, labels }, keys.command, 1, nowMs);
-        const approved = await this.#store.call("approveSite", { id: site.id, name, statement, operator, nowMs });
-        this.#acceptor.decide(site.id, "approved");
-        return approved;
-      },
-      end: (site, to, operator) => endSite({ store: this.#store, clock: this.#clock, acceptor: this.#acceptor, roster: this.#roster }, { site, to, operator }),
-      poke: (id) => this.#roster.find(id)?.poke(),
-      submit: async (request, operator, idempotencyKey) => {
-        const row = await submitCommand({ store: this.#store, clock: this.#clock }, { request, operator, idempotencyKey });
-        this.#roster.find(row.site)?.poke();
-        return row;
-      },
     };
   }
 
@@ -258,21 +178,20 @@ class Relay {
     this.#trust = trust;
     if (!trust.isRenewed) return;
     this.#log.info({ version: trust.document.version }, "trust document renewed");
-    void this.#sendAway(new Fault("DRAINING", { what: "the relay renewed its trust document", why: "a fresh link brings it" }), shutdownSpreadMs);
+    void this.#core.sendAway(new Fault("DRAINING", { what: "the relay renewed its trust document", why: "a fresh link brings it" }), this.#farewell);
   }
 
-  async #sendAway(fault: Fault, spreadMs: number): Promise<void> {
-    const { drainMs } = this.#settings;
-    await Promise.all([...this.#roster.all()].map(({ link }) => link.shutdown("draining", fault, { retryAfterMs: 1 + Math.floor(Math.random() * spreadMs), drainMs })));
+  get #farewell(): { readonly spreadMs: number; readonly drainMs: number } {
+    return { spreadMs: shutdownSpreadMs, drainMs: this.#settings.drainMs };
   }
 
   async #stop(): Promise<void> {
     if (this.#isDraining) return;
     this.#isDraining = true;
     const fault = shuttingDown();
-    this.#acceptor.drain(fault);
+    this.#core.acceptor.drain(fault);
     this.#server.refuseNew();
-    await this.#sendAway(fault, shutdownSpreadMs);
+    await this.#core.sendAway(fault, this.#farewell);
     this.#server.close();
     // The ends of the links are on their way to the store: one turn more before it drains.
     await new Promise((resolve) => setImmediate(resolve));

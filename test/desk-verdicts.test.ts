@@ -158,13 +158,13 @@ describe("a cancel", () => {
     await side.intake(letter("a"));
     expect(await side.intake(cancel("a"))).toBe("committed");
     expect(await results()).toMatchObject([{ state: "cancelled", what: "cancelled by ann before it started" }]);
-    expect(await desk.held(["a", "cancel-a", "cancel-b"])).toEqual(["a", "cancel-a"]);
+    expect(await desk.held(["a", "cancel-a", "cancel-b"], 1)).toEqual(["a", "cancel-a"]);
     expect(cancelled).toEqual([]);
   });
 
   test("that comes before its command settles it as it arrives, and the command counts as not held until then", async () => {
     expect(await side.intake(cancel("a"))).toBe("committed");
-    expect(await desk.held(["a", "cancel-a"])).toEqual(["cancel-a"]);
+    expect(await desk.held(["a", "cancel-a"], 1)).toEqual(["cancel-a"]);
     expect(await side.intake(letter("a"))).toBe("committed");
     expect(await results()).toMatchObject([{ state: "cancelled", what: "it was cancelled before it arrived" }]);
     expect(await side.intake(letter("a"))).toBe("committed"); // offered again: known

@@ -49,7 +49,7 @@ async function stage(options: { readonly codec?: "own" | "library"; readonly per
     throw new Fault("TOKEN_UNKNOWN", { what: "the operator token is not one of this relay's", hint: "bowline login" });
   };
   const gateway = { authenticate: refused, siteOpener: refused, requestId: () => "r-1" } as unknown as GatewayPorts;
-  const acceptor = new Acceptor({ store: {} as never, identity: {} as never, clock: systemClock, log: silentLog, binding: "exporter", refusal: problemOctets, onLinked: () => {} });
+  const acceptor = new Acceptor({ store: {} as never, identity: {} as never, clock: systemClock, random: () => 0.5, log: silentLog, binding: "exporter", refusal: problemOctets, onLinked: () => {} });
   const parts = {
     api: { covers: (url: string) => url.startsWith("/api/") } as unknown as Api,
     kubeRequest: () => {},

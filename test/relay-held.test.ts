@@ -35,6 +35,7 @@ function serve(fence: number, inDoubt: readonly string[]): void {
     store: deliver.store,
     roster: new Roster(clock.wallMs()),
     clock,
+    random: () => 0.5,
     log: silentLog,
     courierSide: (site) => ({ lease: (room) => leaseLetters(deliver, site, room), settle: (id, status) => settleLetter(deliver, site, id, status), intake: async () => "committed" }),
   };

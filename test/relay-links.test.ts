@@ -27,6 +27,27 @@ describe("a new agent database", () => {
     expect(await relay.leased(next.fence)).toEqual(["may-repeat", "under-way"]);
   });
 
+  test("makes an end without a run an unknown one: what was there may have been done before the loss", async () => {
+    const { nowMs } = relay;
+    const asked = { repeatability: "verifiable", deadlineMs: nowMs + 10_000 } as const;
+    const ids = ["expires", "superseded", "cancelled", "reported"];
+    for (const id of ids) await relay.submit(id, { ...asked, collapseKey: id });
+    const first = await relay.link();
+    expect(await relay.leased(first.fence)).toEqual(ids);
+    for (const id of ids) await relay.settle(first.fence, id);
+    const second = await relay.link({ agentEpoch: "e-2" });
+    await relay.submit("newer", { collapseKey: "superseded" });
+    await relay.store.call("cancelCommand", { id: "cancelled", operator: "ann", nowMs });
+    expect(await relay.leased(second.fence)).toContain("reported");
+    await relay.settle(second.fence, "reported");
+    await relay.result(second.fence, "reported", "expired");
+    await relay.settle(second.fence, "expires", "storage");
+    await relay.store.call("expireCommands", { nowMs: nowMs + 20_000 });
+    for (const id of ids) expect([id, await relay.state(id)]).toEqual([id, "outcome-unknown"]);
+    const [row] = await relay.rows("SELECT why FROM commands WHERE id = 'expires'");
+    expect(row!["why"]).toBe("its deadline passed before the site returned; it may have been done before the agent's database was lost");
+  });
+
   test("forgets which of the old one's letters came: a result of the same name is taken anew", async () => {
     const first = await relay.link();
     await relay.submit("job");

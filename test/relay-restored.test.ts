@@ -61,7 +61,7 @@ async function dial(): Promise<void> {
   const { fence, inDoubt, held } = await relay.link({ agentInDoubt });
   link = { fence, side: desk.side({ fence, relayEpoch: 1, poke: () => {} }) };
   await agent.call("settleOwnDoubts", { inDoubt: agentInDoubt, held });
-  await relay.store.call("settleInDoubt", { site: relay.site, fence, inDoubt, held: await desk.held(inDoubt), nowMs: relay.nowMs });
+  await relay.store.call("settleInDoubt", { site: relay.site, fence, inDoubt, held: await desk.held(inDoubt, fence), nowMs: relay.nowMs });
 }
 
 const deliver = (): DeliverOptions => ({ store: relay.store as unknown as RelayStore, clock, log: silentLog, commandKey });
@@ -166,6 +166,21 @@ test("a cancel of a command that has ended at the site brings its result", async
   await relay.store.call("cancelCommand", { id: "a", operator: "ann", nowMs: relay.nowMs });
   await exchange();
   expect(await relay.state("a")).toBe("succeeded");
+});
+
+test("a cancel that crossed the result on its link brings no second one; asked on another link it leaves again", async () => {
+  await submit("a");
+  await dial();
+  await exchange();
+  await start();
+  await settle("a");
+  await exchange();
+  const asked = { ids: ["a"], fence: link.fence, nowMs: clock.wallMs() };
+  await agent.call("reportEnded", asked);
+  expect(await agent.call("ownInDoubt", null)).toEqual([]);
+  expect((await agent.call("ownCounts", null)).waiting).toBe(0);
+  await agent.call("reportEnded", { ...asked, fence: link.fence + 1 });
+  expect((await agent.call("ownCounts", null)).waiting).toBe(1);
 });
 
 describe("a command that the site does not know any more", () => {

@@ -99,6 +99,22 @@ describe("after a restart", () => {
   });
 });
 
+test("a command whose deadline passes while a slow disk writes its claim is not begun", async () => {
+  await bench.ask("job", jobSpec("j"), { deadlineMs: bench.clock.wallMs() + 10_000 });
+  const { store } = bench;
+  const call = store.call.bind(store) as (name: string, args: unknown) => Promise<unknown>;
+  Object.assign(store, {
+    call: async (name: string, args: unknown) => {
+      const answer = await call(name, args);
+      if (name === "claimCommand" && answer !== null) bench.clock.advance(20_000);
+      return answer;
+    },
+  });
+  await bench.runner.start();
+  await bench.clock.run(5_000);
+  expect([bench.api.calls, await bench.outcomes()]).toEqual([[], { job: "expired: its deadline passed while the claim was being written" }]);
+});
+
 describe("a cancel", () => {
   test("stops a Job that runs, and says so", async () => {
     await bench.ask("job", jobSpec("j"));

@@ -125,6 +125,19 @@ describe("a Job that ends without a verdict", () => {
     expect(bench.api.count("POST")).toBe(1);
   });
 
+  test("because somebody deleted it while the cluster was away is unknown, and it is not started again", async () => {
+    await bench.ask("job", jobSpec("j"));
+    await bench.runner.start();
+    await bench.clock.run(2_000);
+    bench.api.strike = () => down();
+    await bench.clock.run(5_000);
+    bench.api.jobs.clear();
+    bench.api.strike = () => null;
+    await bench.clock.run(40_000);
+    expect((await bench.outcomes())["job"]).toMatch(/^outcome-unknown: .*deleted before its end was seen/);
+    expect([bench.api.count("POST"), bench.api.jobs.size]).toEqual([1, 0]);
+  });
+
   test("when the API server says 429, or no longer knows the agent, goes on when it does", async () => {
     await bench.ask("job", jobSpec("j"));
     const answers = [429, 401, 503];

@@ -5,12 +5,14 @@ import type { Clock } from "../../shared/kit/clock.ts";
 import { parseCommandBody, runMsOf } from "../../shared/rules/command-spec.ts";
 import { runApply } from "./apply.ts";
 import type { Cluster } from "./cluster.ts";
-import { probeJob, removeJob, runJob, stopJob } from "./job.ts";
+import { probeJob, removeJob, runJob, stopJob, watchJob } from "./job.ts";
 
 /** What is known of an effect while a command runs: the difference between "never began" and "nobody can say". */
 export interface Effect {
   /** A request that begins it left and was not surely refused. */
   mayHaveBegun: boolean;
+  /** The cluster was seen to have it. */
+  readonly hasBegun: boolean;
   /** The cluster has it: durable before anything else is waited for. `leaves`: what is to be removed when all is reported. */
   begun(leaves: string): Promise<void>;
 }
@@ -25,6 +27,8 @@ export interface RunArgs {
 export interface Catalog {
   /** Runs to an outcome. Faults of a cluster that is away: nothing is decided, try again. */
   run(args: RunArgs): Promise<CommandOutcome>;
+  /** Waits for the end of what the cluster was seen to run, and starts nothing. Only for verifiable kinds. */
+  watch(args: RunArgs): Promise<CommandOutcome>;
   /** What the cluster knows: an outcome, null while it runs, "absent". Only for verifiable kinds. */
   probe(args: RunArgs): Promise<CommandOutcome | null | "absent">;
   /** Stops an effect that runs: its outcome when it had ended, "stopped", "absent". Only for verifiable kinds. */
@@ -50,6 +54,7 @@ export function makeCatalog(cluster: Cluster, clock: Clock): Catalog {
       if (body.spec.kind === "apply") return runApply(cluster, clock, { spec: body.spec, as: cluster.impersonationOf(body.operator, body.tier), signal });
       return runJob(cluster, clock, jobRun(args)!);
     },
+    watch: (args) => watchJob(cluster, clock, jobRun(args)!),
     async probe(args) {
       const run = jobRun(args);
       return run === null ? "absent" : probeJob(cluster, run);

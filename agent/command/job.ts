@@ -58,20 +58,29 @@ export function jobObject({ spec, commandId }: Pick<JobRun, "spec" | "commandId"
   };
 }
 
+function pathOf({ spec, commandId }: Pick<JobRun, "spec" | "commandId">): string {
+  return `${collectionOf(spec.namespace)}/${jobName(spec, commandId)}`;
+}
+
 function collectionOf(namespace: string): string {
   return `/apis/batch/v1/namespaces/${encodeURIComponent(namespace)}/jobs`;
 }
 
-/** Starts the Job unless it is there already, waits for its end. Faults of a cluster that is away mean: try again. */
+/** Starts the Job unless it is there already, waits for its end. What is known to have begun is not started again, whoever deleted it. Faults of a cluster that is away mean: try again. */
 export async function runJob(cluster: Cluster, clock: Clock, run: JobRun): Promise<CommandOutcome> {
-  const { spec, operator, tier } = run;
-  const name = jobName(spec, run.commandId);
-  const path = `${collectionOf(spec.namespace)}/${name}`;
+  if (run.effect.hasBegun) return waitForEnd(cluster, clock, run);
+  const name = jobName(run.spec, run.commandId);
   const created = await create(cluster, run);
-  if (created.status === 409 && !(await isOurs(cluster, path, run))) return { state: "outcome-unknown", what: `the Job ${name} was there and is gone: somebody deleted it`, code: null, objects: [] };
+  if (created.status === 409 && !(await isOurs(cluster, run))) return { state: "outcome-unknown", what: `the Job ${name} was there and is gone: somebody deleted it`, code: null, objects: [] };
   if (created.status !== 409 && created.status !== 201) throw cluster.statusFault(created, `the Job ${name} was refused`);
-  await run.effect.begun(JSON.stringify({ kind: "job", name: spec.name, namespace: spec.namespace, operator, tier }));
-  return waitForEnd(cluster, clock, run, path);
+  return watchJob(cluster, clock, run);
+}
+
+/** Waits for the end of a Job that was seen in the cluster. */
+export async function watchJob(cluster: Cluster, clock: Clock, run: JobRun): Promise<CommandOutcome> {
+  const { spec, operator, tier } = run;
+  if (!run.effect.hasBegun) await run.effect.begun(JSON.stringify({ kind: "job", name: spec.name, namespace: spec.namespace, operator, tier }));
+  return waitForEnd(cluster, clock, run);
 }
 
 /** One request that may begin the effect. What is surely refused, or surely never arrived, leaves it as unknown or as known as before. */
@@ -93,15 +102,15 @@ async function create({ objects }: Cluster, run: JobRun): Promise<KubeAnswer> {
 /** What the cluster knows of this command: its outcome, null while it runs, or "absent". */
 export async function probeJob({ objects, statusFault }: Cluster, run: JobRun): Promise<CommandOutcome | null | "absent"> {
   const name = jobName(run.spec, run.commandId);
-  const answer = await objects.call({ method: "GET", path: `${collectionOf(run.spec.namespace)}/${name}`, as: run.as, signal: run.signal });
+  const answer = await objects.call({ method: "GET", path: pathOf(run), as: run.as, signal: run.signal });
   if (answer.status === 404) return "absent";
   if (answer.status !== 200) throw statusFault(answer, `the Job ${name} could not be read`);
   return outcomeOf(answer.body as JobBody, name);
 }
 
 /** Whether the Job of that name carries our label; false when it is gone again. Fault COMMAND_FAILED: somebody else's. */
-async function isOurs({ objects, statusFault }: Cluster, path: string, run: JobRun): Promise<boolean> {
-  const answer = await objects.call({ method: "GET", path, as: run.as, signal: run.signal });
+async function isOurs({ objects, statusFault }: Cluster, run: JobRun): Promise<boolean> {
+  const answer = await objects.call({ method: "GET", path: pathOf(run), as: run.as, signal: run.signal });
   if (answer.status === 404) return false;
   if (answer.status !== 200) throw statusFault(answer, "the Job exists and cannot be read");
   if ((answer.body as JobBody).metadata?.labels?.[COMMAND_LABEL] === labelOf(run.commandId)) return true;
@@ -109,8 +118,9 @@ async function isOurs({ objects, statusFault }: Cluster, path: string, run: JobR
   throw new Fault("COMMAND_FAILED", { what: "another Job has this command's name", why: "it does not carry this command's label", hint: "delete or rename that Job, then ask again" });
 }
 
-async function waitForEnd({ objects, statusFault }: Cluster, clock: Clock, run: JobRun, path: string): Promise<CommandOutcome> {
-  const name = path.slice(path.lastIndexOf("/") + 1);
+async function waitForEnd({ objects, statusFault }: Cluster, clock: Clock, run: JobRun): Promise<CommandOutcome> {
+  const path = pathOf(run);
+  const name = jobName(run.spec, run.commandId);
   let delayMs: number = pollMs.first;
   for (;;) {
     const answer = await objects.call({ method: "GET", path, as: run.as, signal: run.signal });

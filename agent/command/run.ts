@@ -54,8 +54,12 @@ export class CommandRun {
     this.#signal = AbortSignal.any([options.signal, this.#cancel.signal]);
     if (command.cancelAsked) this.cancel();
     this.#hasEffect = command.hasEffect;
+    const hasBegun = (): boolean => this.#hasEffect;
     this.#effect = {
       mayHaveBegun: isRestart || command.hasEffect,
+      get hasBegun() {
+        return hasBegun();
+      },
       begun: async (leaves) => {
         this.#hasEffect = true;
         await options.onBegun(leaves);
@@ -67,13 +71,19 @@ export class CommandRun {
   /** Rejects only when the agent stops. */
   async outcome(): Promise<CommandOutcome> {
     try {
-      return await (this.#isRestart ? this.#recover() : this.#run());
+      return await (this.#isRestart ? this.#recover() : this.#first());
     } catch (error) {
       this.#options.signal.throwIfAborted();
       if (this.#cancel.signal.aborted) return this.#stop();
       const fault = asFault(error);
       return this.#withoutVerdict(`${fault.message}: ${fault.why}`, fault);
     }
+  }
+
+  /** Its claim was judged by the time before it was written, and a slow disk takes seconds: what is begun too late is not begun. */
+  #first(): Promise<CommandOutcome> {
+    if (this.#deadline() === "ahead") return this.#run();
+    return Promise.resolve({ state: "expired", what: "its deadline passed while the claim was being written", code: null, objects: [] });
   }
 
   cancel(): void {
@@ -128,7 +138,7 @@ export class CommandRun {
         case "adopt":
           return found as CommandOutcome;
         case "watch":
-          return this.#run();
+          return this.#limited((args) => this.#options.catalog.watch(args));
         case "start":
           this.#effect.mayHaveBegun = false;
           return this.#run();

@@ -1,7 +1,6 @@
 // Gathers the report every few seconds and leaves it in the outbox when it changed: the newest replaces the older, linked or not. Also writes down what happened
 // to this site (events), with the time at which it happened.
 import { randomUUID } from "node:crypto";
-import { statfsSync } from "node:fs";
 import type { SiteReport } from "../../shared/api.ts";
 import { pause, type Clock } from "../../shared/kit/clock.ts";
 import { asFault } from "../../shared/kit/errors.ts";
@@ -19,7 +18,8 @@ export interface ReporterOptions {
   readonly log: Logger;
   readonly shownMs: () => number;
   readonly clusterFacts: (signal: AbortSignal) => Promise<ClusterPart>;
-  readonly dir: string;
+  /** Octets that are free where the database is. */
+  readonly freeOctets: () => number;
   readonly version: string;
   readonly everyMs: number;
   readonly signal: AbortSignal;
@@ -79,8 +79,7 @@ export class Reporter {
   }
 
   #freeDiskMiB(): number {
-    const { bavail, bsize } = statfsSync(this.#options.dir);
-    return Math.floor((bavail * bsize) / 1_048_576);
+    return Math.floor(this.#options.freeOctets() / 1_048_576);
   }
 
   /** Something happened here. Stored when the promise resolves; a full disk loses an event rather than the agent. */

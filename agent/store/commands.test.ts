@@ -53,6 +53,7 @@ function put(id: string, rest: Partial<NewStored> = {}): Promise<string> {
     kid: "k",
     seq: order,
     floor: 0,
+    fence: 1,
     nowMs: 1_000,
     ...rest,
   });

@@ -30,6 +30,8 @@ export interface NewStored {
   readonly kid: string;
   readonly seq: number;
   readonly floor: number;
+  /** Of the link that brought it. */
+  readonly fence: number;
   readonly nowMs: number;
 }
 
@@ -44,7 +46,7 @@ export function* storeCommand(command: NewStored): Operation<"stored" | "known">
   if (isWithdrawn) yield* query("DELETE FROM commands WHERE id = ?", command.id);
   else if (before !== null) {
     if (before.body_hash !== command.bodyHash) throw new Fault("CONFLICT", { what: `another command has the id ${command.id}` });
-    yield* resultAgain(command.id, command.nowMs);
+    yield* resultAgain(command.id, command);
     return "known";
   }
   const room = yield* queryOne<{ n: number; octets: number | null }>("SELECT COUNT(*) AS n, SUM(LENGTH(body)) AS octets FROM commands WHERE state IN ('ready', 'claimed')");
@@ -82,6 +84,8 @@ export interface NewCancel {
   readonly kid: string;
   readonly seq: number;
   readonly floor: number;
+  /** Of the link that brought it. */
+  readonly fence: number;
   readonly nowMs: number;
 }
 
@@ -104,7 +108,7 @@ export function* cancelCommand(cancel: NewCancel): Operation<AgentState> {
   }
   yield* query("UPDATE commands SET cancel_ms = COALESCE(cancel_ms, ?) WHERE id = ?", nowMs, id);
   if (row.state === "ready") yield* endWithout(id, "cancel", { state: "cancelled", what: `cancelled by ${operator} before it started`, code: null, objects: [] }, nowMs);
-  else yield* resultAgain(id, nowMs);
+  else yield* resultAgain(id, cancel);
   return nextAgentState(row.state, "cancel");
 }
 
@@ -120,8 +124,8 @@ export function* heldCommands(args: { readonly ids: readonly string[] }): Operat
 }
 
 /** Those of the named commands that have ended here: the relay that names them does not know it. */
-export function* reportEnded(args: { readonly ids: readonly string[]; readonly nowMs: number }): Operation<void> {
-  for (const id of args.ids) yield* resultAgain(cancelledCommand(id) ?? id, args.nowMs);
+export function* reportEnded(args: { readonly ids: readonly string[]; readonly fence: number; readonly nowMs: number }): Operation<void> {
+  for (const id of args.ids) yield* resultAgain(cancelledCommand(id) ?? id, args);
 }
 
 function* step(id: string, event: AgentEvent): Operation<AgentState> {

@@ -97,10 +97,10 @@ export function* ownInDoubt(_args: null): Operation<string[]> {
 const RESULT = "result-";
 
 /** The relay has it. A result's receipt moves its command; only its tombstone stays. */
-function* received(id: string): Operation<void> {
+function* received(id: string, fence: number | null): Operation<void> {
   crashPoint("receipt-before-purge");
   yield* removeLetter(id);
-  if (id.startsWith(RESULT)) yield* commandReported(id.slice(RESULT.length));
+  if (id.startsWith(RESULT)) yield* commandReported(id.slice(RESULT.length), fence);
 }
 
 /** A letter of this link, by its fence: what an older link says of it settles nothing. */
@@ -111,7 +111,7 @@ export interface OwnLetter {
 }
 
 export function* ownReceipt(args: OwnLetter): Operation<void> {
-  if (yield* isUnderWay(args.id, args.fence)) yield* received(args.id);
+  if (yield* isUnderWay(args.id, args.fence)) yield* received(args.id, args.fence);
 }
 
 /** Waits (ms) of a letter that was refused: the relay has no room now, or it will not have it at all. The second is tried too: a newer relay may. */
@@ -146,11 +146,13 @@ interface EndedRow {
   outcome: string;
   started_ms: number | null;
   ended_ms: number;
+  /** Link on which the relay said that it has the result, or null. */
+  receipt_fence: number | null;
 }
 
 /** What the command's row has kept of its end; null for one that is open, or unknown here. */
 function* endedRow(id: string): Operation<EndedRow | null> {
-  return yield* queryOne<EndedRow>("SELECT id, header, outcome, started_ms, ended_ms FROM commands WHERE id = ? AND state IN ('outcome', 'reported', 'purged')", id);
+  return yield* queryOne<EndedRow>("SELECT id, header, outcome, started_ms, ended_ms, receipt_fence FROM commands WHERE id = ? AND state IN ('outcome', 'reported', 'purged')", id);
 }
 
 function resultBody(row: EndedRow, outcome: CommandOutcome): Readonly<Record<string, unknown>> {
@@ -159,14 +161,15 @@ function resultBody(row: EndedRow, outcome: CommandOutcome): Readonly<Record<str
 
 /**
  * The relay asks about a command that has ended here: its result leaves again, of a tombstone what that has kept. A relay that has the result never asks, so its
- * store was put back from a copy. A result that still waits here waits no longer for its next try; one that is under way is left to its receipt.
+ * store was put back from a copy; or its question and our result crossed on this link (`fence`), and it has it. A result that still waits here waits no longer for
+ * its next try; one that is under way is left to its receipt.
  */
-export function* resultAgain(command: string, nowMs: number): Operation<void> {
+export function* resultAgain(command: string, asked: { readonly fence: number; readonly nowMs: number }): Operation<void> {
   const row = yield* endedRow(command);
-  if (row === null) return;
+  if (row === null || (row.receipt_fence !== null && Number(row.receipt_fence) === asked.fence)) return;
   const id = `${RESULT}${command}`;
   const known = yield* queryOne("SELECT id FROM outbox WHERE id = ?", id);
-  if (known === null) return yield* post({ id, kind: "result", body: resultBody(row, JSON.parse(row.outcome) as CommandOutcome), nowMs });
+  if (known === null) return yield* post({ id, kind: "result", body: resultBody(row, JSON.parse(row.outcome) as CommandOutcome), nowMs: asked.nowMs });
   yield* query("UPDATE outbox SET not_before_ms = 0 WHERE id = ? AND state = 'waiting'", id);
 }
 
@@ -189,7 +192,7 @@ export function* settleOwnDoubts(args: { readonly inDoubt: readonly string[]; re
   const held = new Set(args.held);
   for (const id of args.inDoubt) {
     if (!(yield* isInDoubt(id))) continue;
-    if (held.has(id)) yield* received(id);
+    if (held.has(id)) yield* received(id, null);
     else yield* returnLetter({ id, notBeforeMs: 0, hasFailed: false });
   }
 }

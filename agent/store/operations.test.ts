@@ -53,6 +53,7 @@ const command = (id: string, change: Partial<NewStored> = {}): NewStored => ({
   kid: "relay",
   seq: seqs,
   floor: 0,
+  fence: 1,
   nowMs,
   ...change,
 });

@@ -47,4 +47,8 @@ CREATE INDEX command_targets_of ON command_targets (okey);
 
 /** "BWLA". */
 export const applicationId = 0x4257_4c41;
-export const migrations: readonly string[] = [`${OUTBOX_SCHEMA}${FIRST}`];
+export const migrations: readonly string[] = [
+  `${OUTBOX_SCHEMA}${FIRST}`,
+  // The link on which the relay said that it has the result.
+  "ALTER TABLE commands ADD COLUMN receipt_fence BIGINT;",
+];

@@ -15,10 +15,11 @@ const rowsAtOnce = 100;
 const whatCharsKept = 500;
 
 /** The relay has the result: the body is not needed any more. */
-export function* commandReported(id: string): Operation<void> {
+/** `fence`: of the link on which the relay said so, or null when it said it of an earlier one. */
+export function* commandReported(id: string, fence: number | null): Operation<void> {
   const row = yield* queryOne<{ state: AgentState }>("SELECT state FROM commands WHERE id = ?", id);
   if (row === null) return;
-  yield* query("UPDATE commands SET state = ?, body = NULL WHERE id = ?", nextAgentState(row.state, "receipt"), id);
+  yield* query("UPDATE commands SET state = ?, body = NULL, receipt_fence = ? WHERE id = ?", nextAgentState(row.state, "receipt"), fence, id);
 }
 
 export interface Leftover {

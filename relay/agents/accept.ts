@@ -2,12 +2,14 @@
 // a BYE. An admitted link is handed to `onLinked`; an agent that waits for approval keeps its socket until it is approved, denied, or leaves.
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
-import { WebSocketServer, type WebSocket } from "ws";
+import { WebSocketServer } from "ws";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { endThenDestroy } from "../../shared/kit/linger.ts";
 import type { Logger } from "../../shared/kit/log.ts";
+import type { Random } from "../../shared/kit/random.ts";
 import { ByeFault, FrameSocket } from "../../shared/link/frame-socket.ts";
+import type { LinkSocket } from "../../shared/link/link-socket.ts";
 import { relayHandshake, type Claim, type SigningPair } from "../../shared/link/handshake.ts";
 import { reasonOf } from "../../shared/link/reason.ts";
 import type { CodeName } from "../../shared/wire/codes.ts";
@@ -28,12 +30,13 @@ export interface AcceptOptions {
   readonly store: RelayStore;
   readonly identity: SigningPair;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
   /** `none`: something in front of the relay ends TLS, so claims are not bound to it. */
   readonly binding: "exporter" | "none";
   /** A last answer as octets, for who is refused before there is a WebSocket. `headers`: lines, each with its CRLF. */
   readonly refusal: (fault: Fault, status: number, headers: string) => Buffer;
-  readonly onLinked: (socket: FrameSocket, claim: Claim, admitted: Admitted) => void;
+  readonly onLinked: (socket: LinkSocket, claim: Claim, admitted: Admitted) => void;
 }
 
 interface Refusal {
@@ -47,7 +50,7 @@ export class Acceptor {
   readonly #options: AcceptOptions;
   readonly #server: WebSocketServer;
   readonly #byAddress = new Map<string, number>();
-  readonly #waiting = new Map<string, Set<FrameSocket>>();
+  readonly #waiting = new Map<string, Set<LinkSocket>>();
   #inProgress = 0;
   #isDraining = false;
 
@@ -75,12 +78,12 @@ export class Acceptor {
     });
     this.#server.handleUpgrade(request, socket, ahead, (ws) => {
       isTaken = true;
-      void this.#shake(ws, socket).finally(done);
+      void this.take(new FrameSocket(ws, socket, "relay", this.#options.binding)).finally(done);
     });
   }
 
   #refusal(request: IncomingMessage, socket: TLSSocket, address: string): Refusal | null {
-    if (this.#isDraining) return { status: 503, headers: comeBack(), fault: new Fault("DRAINING", { what: "this relay takes no agents", why: "it is shutting down", hint: "nothing has to be done: the agent comes back by itself" }) };
+    if (this.#isDraining) return { status: 503, headers: comeBack(this.#options.random), fault: new Fault("DRAINING", { what: "this relay takes no agents", why: "it is shutting down", hint: "nothing has to be done: the agent comes back by itself" }) };
     const spoken = socket.getProtocol();
     if (this.#options.binding === "exporter" && spoken !== "TLSv1.3") {
       return { status: 426, headers: "upgrade: TLS/1.3\r\n", fault: new Fault("HANDSHAKE_REFUSED", { what: "a link needs TLS 1.3", why: `this socket speaks ${spoken ?? "something else"}`, hint: "let TLS 1.3 through between agent and relay, or start the relay with --tls-binding none when something in front ends TLS" }) };
@@ -89,7 +92,7 @@ export class Acceptor {
       return { status: 400, fault: new Fault("VERSION_UNSUPPORTED", { what: "the upgrade offers no link protocol of this relay", why: `it speaks ${SUBPROTOCOL}`, hint: "run an agent of the relay's version, and check that nothing in between removes Sec-WebSocket-Protocol" }) };
     }
     if (this.#inProgress >= handshakesMax || (this.#byAddress.get(address) ?? 0) >= handshakesPerAddressMax) {
-      return { status: 503, headers: comeBack(), fault: new Fault("TOO_MANY", { what: "this relay takes no more agents right now", why: "too many are in their handshake", hint: "nothing has to be done: the agent comes back by itself" }) };
+      return { status: 503, headers: comeBack(this.#options.random), fault: new Fault("TOO_MANY", { what: "this relay takes no more agents right now", why: "too many are in their handshake", hint: "nothing has to be done: the agent comes back by itself" }) };
     }
     return null;
   }
@@ -101,9 +104,9 @@ export class Acceptor {
     else this.#byAddress.delete(address);
   }
 
-  async #shake(ws: WebSocket, tls: TLSSocket): Promise<void> {
-    const { store, identity, clock, log, binding, onLinked } = this.#options;
-    const socket = new FrameSocket(ws, tls, "relay", binding);
+  /** Shakes hands on an agent's socket and hands it over, keeps it waiting, or says why not. Never rejects. */
+  async take(socket: LinkSocket): Promise<void> {
+    const { store, identity, clock, log, onLinked } = this.#options;
     let admitted: Admitted | null = null;
     try {
       const { claim } = await relayHandshake(socket, {
@@ -125,15 +128,15 @@ export class Acceptor {
     }
   }
 
-  #bye(socket: FrameSocket, fault: Fault): void {
+  #bye(socket: LinkSocket, fault: Fault): void {
     if (!(fault instanceof ByeFault) && fault.code !== "LINK_LOST") {
       this.#options.log.warn({ code: fault.code, what: fault.message, why: fault.why }, "an agent was refused");
-      socket.send("BYE", encodeBye({ code: byeCode(fault), greatestId: 0, retryAfterMs: fault.family === "unavailable" ? 1_000 * crowdHintS() : 0, reason: reasonOf(toldTo(fault)), otherRelay: "" }));
+      socket.send("BYE", encodeBye({ code: byeCode(fault), greatestId: 0, retryAfterMs: fault.family === "unavailable" ? 1_000 * crowdHintS(this.#options.random) : 0, reason: reasonOf(toldTo(fault)), otherRelay: "" }));
     }
     socket.close();
   }
 
-  #wait(siteId: string, socket: FrameSocket): void {
+  #wait(siteId: string, socket: LinkSocket): void {
     const sockets = this.#waiting.get(siteId) ?? new Set();
     // One agent, one socket: an older one of the same key is a leftover.
     for (const older of sockets) older.close();
@@ -181,10 +184,10 @@ function byeCode(fault: Fault): CodeName {
   }
 }
 
-function comeBack(): string {
-  return `retry-after: ${crowdHintS()}\r\n`;
+function comeBack(random: Random): string {
+  return `retry-after: ${crowdHintS(random)}\r\n`;
 }
 
-function crowdHintS(): number {
-  return 1 + Math.floor(Math.random() * crowdSpreadS);
+function crowdHintS(random: Random): number {
+  return 1 + Math.floor(random() * crowdSpreadS);
 }

@@ -3,9 +3,9 @@
 import type { Clock } from "../../shared/kit/clock.ts";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
 import type { Logger } from "../../shared/kit/log.ts";
-import { systemRandom } from "../../shared/kit/random.ts";
+import type { Random } from "../../shared/kit/random.ts";
 import { Courier, type CourierSide } from "../../shared/outbox/courier.ts";
-import type { FrameSocket } from "../../shared/link/frame-socket.ts";
+import type { LinkSocket } from "../../shared/link/link-socket.ts";
 import type { Claim } from "../../shared/link/handshake.ts";
 import { Link } from "../../shared/link/link.ts";
 import type { LinkEnd } from "../../shared/link/settings.ts";
@@ -21,12 +21,13 @@ export interface ServeOptions {
   readonly store: RelayStore;
   readonly roster: Roster;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Logger;
   /** The durable side of this site's letters. */
   readonly courierSide: (site: { readonly id: string; readonly signKey: string; readonly fence: number }) => CourierSide;
 }
 
-export function serveLink(options: ServeOptions, socket: FrameSocket, claim: Claim, { site, welcome }: Admitted): Linked {
+export function serveLink(options: ServeOptions, socket: LinkSocket, claim: Claim, { site, welcome }: Admitted): Linked {
   const { clock, roster } = options;
   const log = options.log.child({ site: site.name, fence: claim.fence });
   const hello = claim.hello!;
@@ -38,7 +39,7 @@ export function serveLink(options: ServeOptions, socket: FrameSocket, claim: Cla
     peerLetterCredit: hello.letterCredit,
     ownLetterCredit,
     clock,
-    random: systemRandom,
+    random: options.random,
     log,
   });
   const side = options.courierSide({ id: site.id, signKey: site.signKey, fence: claim.fence });

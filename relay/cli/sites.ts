@@ -126,11 +126,16 @@ export interface TokenOptions {
   readonly binding: "exporter" | "none" | undefined;
 }
 
+/** Hosts that mean "this machine" at the site too. */
+const LOOPBACK = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
 export async function createJoinToken(run: Run, options: TokenOptions): Promise<void> {
-  const request = { ...(options.name === undefined ? {} : { name: options.name }), ttlMs: options.ttlMs, uses: options.uses, labels: options.labels, urls: options.urls.length > 0 ? options.urls : [run.server()], ...(options.binding === undefined ? {} : { binding: options.binding }) };
+  const urls = options.urls.length > 0 ? options.urls : [run.server()];
+  const request = { ...(options.name === undefined ? {} : { name: options.name }), ttlMs: options.ttlMs, uses: options.uses, labels: options.labels, urls, ...(options.binding === undefined ? {} : { binding: options.binding }) };
   const created = await run.client().post<JoinTokenCreated>("/tokens", request);
   printOne(run.terminal, run.format, created, `token/${created.id}`, () => `${created.token}\n`);
   if (run.format === "table") run.terminal.say(`expires ${created.expires}; at the site: bowline agent join --token TOKEN --kubeconfig FILE\n`);
+  if (urls.every((url) => LOOPBACK.has(new URL(url).hostname))) run.terminal.say(`agents will dial ${urls.join(", ")}: only those on this machine arrive; --url https://NAME:PORT names the address for others\n`);
 }
 
 interface TokenRow {

@@ -5,7 +5,7 @@ import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import type { CommandOutcome } from "../../shared/api.ts";
 import { cancelLetterId } from "../../shared/outbox/letter.ts";
 import { putLetter, removeLetter, returnLetter } from "../../shared/outbox/outbox.ts";
-import { isTerminal, nextRelayState, resultVerdict, type BlockReason, type RelayEvent, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
+import { eventAfterLoss, isTerminal, nextRelayState, resultVerdict, type BlockReason, type RelayEvent, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
 import { putEvent } from "./events.ts";
 import { dropTargets, waitingSuccessors } from "./targets.ts";
@@ -19,19 +19,24 @@ interface Known {
   readonly site: string;
   readonly state: RelayState;
   readonly what: string;
+  /** When a database of the site that held it was lost, or null. */
+  readonly lost_ms: number | null;
 }
 
 function* find(id: string): Operation<Known | null> {
-  return yield* queryOne<Known>("SELECT site, state, what FROM commands WHERE id = ?", id);
+  return yield* queryOne<Known>("SELECT site, state, what, lost_ms FROM commands WHERE id = ?", id);
 }
+
+const LOST = "it may have been done before the agent's database was lost";
 
 /** One step of the table; the new state. */
 export function* stepCommand(id: string, event: RelayEvent, why: string): Operation<RelayState> {
   const row = yield* find(id);
   if (row === null) throw new Fault("COMMAND_UNKNOWN", { what: `there is no command ${id.slice(0, 80)}`, hint: "bowline command ls" });
-  const state = nextRelayState(row.state, event);
-  if (isTerminal(row.state)) return state; // what came late changes nothing, its words neither
-  yield* query("UPDATE commands SET state = ?, why = ?, blocked_reason = NULL WHERE id = ?", state, why, id);
+  if (isTerminal(row.state)) return nextRelayState(row.state, event); // what came late changes nothing, its words neither
+  const truly = row.lost_ms === null ? event : eventAfterLoss(event);
+  const state = nextRelayState(row.state, truly);
+  yield* query("UPDATE commands SET state = ?, why = ?, blocked_reason = NULL WHERE id = ?", state, truly === event ? why : why === "" ? LOST : `${why}; ${LOST}`, id);
   return state;
 }
 

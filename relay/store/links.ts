@@ -102,7 +102,7 @@ function* afterLostDisk(site: string, nowMs: number): Operation<void> {
     yield* removeLetter(id);
     // A cancel would end it unseen as it arrives again, whatever it did before its disk was lost: it has to be asked for anew.
     yield* dropCancelLetter(id);
-    yield* query("UPDATE commands SET cancel_asked_ms = NULL, cancel_asked_by = NULL WHERE id = ?", id);
+    yield* query("UPDATE commands SET cancel_asked_ms = NULL, cancel_asked_by = NULL, lost_ms = ? WHERE id = ?", nowMs, id);
     yield* stepCommand(id, "epochChangedRepeatable", "");
     yield* queueLetter({ site, id, lane, ord: Number(ord), octets: Number(octets) }, nowMs);
   }

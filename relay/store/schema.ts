@@ -135,4 +135,8 @@ CREATE INDEX events_of ON events (site, at_ms, id);
 
 /** "BWLR". */
 export const applicationId = 0x4257_4c52;
-export const migrations: readonly string[] = [`${OUTBOX_SCHEMA}${FIRST}`];
+export const migrations: readonly string[] = [
+  `${OUTBOX_SCHEMA}${FIRST}`,
+  // When the agent's database that held it was lost: it may have been done before, whatever a later one says.
+  "ALTER TABLE commands ADD COLUMN lost_ms BIGINT;",
+];

@@ -35,6 +35,12 @@ export interface CrashPlan {
 
 let armed: CrashPlan | null = null;
 let passed = 0;
+let passing: ((point: CrashPoint) => void) | null = null;
+
+/** For the simulator, where many processes share this one: told of every point as it is passed, and may end the one that passes it by an exception. Null: nobody is told. */
+export function onCrashPoint(tell: ((point: CrashPoint) => void) | null): void {
+  passing = tell;
+}
 
 export function armCrashPoint(plan: CrashPlan | null): void {
   armed = plan;
@@ -53,6 +59,7 @@ export function parseCrashPlan(text: string): CrashPlan {
 }
 
 export function crashPoint(point: CrashPoint): void {
+  passing?.(point);
   if (armed === null || armed.point !== point) return;
   passed += 1;
   if (passed === armed.hits) process.kill(process.pid, "SIGKILL");

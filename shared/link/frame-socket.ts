@@ -10,7 +10,7 @@ import { decodeFrames } from "../wire/decoder.ts";
 import { faultCodeOf } from "../wire/codes.ts";
 import { handshakeBytesMax, handshakeClaimBytesMax, tlsRecordBytes } from "../wire/limits.ts";
 import { exporterBytes } from "./handshake-frames.ts";
-import type { HandshakePort } from "./handshake.ts";
+import type { LinkSocket, SocketEnd } from "./link-socket.ts";
 import { giveBack, takePiece } from "./message-pool.ts";
 import { faultFromReason } from "./reason.ts";
 import { writeWsHead, wsHeadBytes } from "./ws-head.ts";
@@ -20,11 +20,6 @@ export const EXPORTER_LABEL = "EXPORTER-bowline-link-v1";
 const backlogBytesMax = { relay: 131_072, agent: 4_194_304 } as const;
 /** After our close frame the peer has this long (ms) to answer before the socket is destroyed. */
 const closeGraceMs = 1_000;
-
-export interface SocketEnd {
-  readonly closeCode: number;
-  readonly error: Error | null;
-}
 
 /** BYE as read during the handshake: the retry hint beside the Fault that says why. */
 export class ByeFault extends Fault {
@@ -38,7 +33,7 @@ export class ByeFault extends Fault {
   }
 }
 
-export class FrameSocket implements HandshakePort {
+export class FrameSocket implements LinkSocket {
   readonly exporter: Uint8Array;
   readonly ended: Promise<SocketEnd>;
   readonly #ws: WebSocket;
@@ -100,7 +95,7 @@ export class FrameSocket implements HandshakePort {
     this.sendMessage(encodeFrame(type, 0, payload));
   }
 
-  /** Memory for the next message, with room for its WebSocket head in front, so that nothing is copied on its way to the engine. */
+  /** With room for the message's WebSocket head in front, so that nothing is copied on its way to the engine. */
   allocate(octets: number): Uint8Array {
     const headBytes = wsHeadBytes(octets, this.#isMasked);
     if (this.#filled + headBytes + octets > this.#piece.length) {
@@ -190,7 +185,8 @@ export class FrameSocket implements HandshakePort {
 const NOTHING = Buffer.alloc(0);
 const sendOptions = { binary: true, compress: false } as const;
 
-function handshakePayload(message: Uint8Array, type: FrameTypeName): Uint8Array {
+/** The payload of a handshake message that must be one frame of `type`. Faults FRAME_*, and a ByeFault for a BYE in its place. */
+export function handshakePayload(message: Uint8Array, type: FrameTypeName): Uint8Array {
   const bound = type === "CLAIM" || type === "WELCOME" ? handshakeClaimBytesMax : handshakeBytesMax;
   if (message.length > bound + 16) throw new Fault("FRAME_TOO_LARGE", { what: `a handshake message of ${message.length} octets came`, why: `${type} is at most ${bound} octets` });
   const frames = decodeFrames(message);
@@ -204,7 +200,7 @@ function handshakePayload(message: Uint8Array, type: FrameTypeName): Uint8Array 
   return frame.payload;
 }
 
-function lostInHandshake(end: SocketEnd): Fault {
+export function lostInHandshake(end: SocketEnd): Fault {
   return new Fault("LINK_LOST", { what: "the link ended during the handshake", why: endWhy(end), cause: end.error });
 }
 

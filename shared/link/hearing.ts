@@ -2,7 +2,7 @@
 // them when a verdict is due would take old octets for new life and judge seconds late. So every read is told as it comes, and once, a moment after the last one,
 // the socket's count is looked at again for what ends inside a TLS record. Made by link.ts; ends with its link.
 import type { CancelTimer, Clock } from "../kit/clock.ts";
-import type { FrameSocket } from "./frame-socket.ts";
+import type { LinkSocket } from "./link-socket.ts";
 
 /** What the last read left behind of a TLS record has arrived by then (ms); the most that a verdict can be late by. */
 const lookAgainMs = 1_000;
@@ -16,7 +16,7 @@ export class Hearing {
   #cancel: CancelTimer = () => {};
 
   /** `tell` looks at the socket's count of octets. */
-  constructor(socket: FrameSocket, clock: Clock, tell: (nowMs: number) => void) {
+  constructor(socket: LinkSocket, clock: Clock, tell: (nowMs: number) => void) {
     this.#clock = clock;
     this.#tell = tell;
     socket.onRead(() => this.#read());

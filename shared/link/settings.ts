@@ -6,11 +6,11 @@ import type { Random } from "../kit/random.ts";
 import type { LetterTotals } from "../mux/letters.ts";
 import type { MuxRole } from "../mux/settings.ts";
 import type { CodeName } from "../wire/codes.ts";
-import type { FrameSocket } from "./frame-socket.ts";
+import type { LinkSocket } from "./link-socket.ts";
 
 export interface LinkSettings {
   readonly role: MuxRole;
-  readonly socket: FrameSocket;
+  readonly socket: LinkSocket;
   readonly peerStartCredit: number;
   readonly ownStartCredit: number;
   readonly peerLetterCredit: LetterTotals;

@@ -41,6 +41,7 @@ const RELAY_STEPS: readonly (readonly [readonly RelayState[], RelayEvent, RelayS
   ...away.map((state) => [[state], "cancelAsked", state] as const),
   [away, "epochChangedRepeatable", "queued"],
   [away, "epochChangedOnce", "outcome-unknown"],
+  [open, "endUnseen", "outcome-unknown"],
   [open, "abandon", "abandoned"],
   // A command that waits here may be at the site all the same: its true claim and result win over another run.
   [open, "claimed", "running"],

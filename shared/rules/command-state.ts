@@ -16,13 +16,15 @@ export const OUTCOMES: readonly TerminalState[] = ["succeeded", "failed", "rejec
 export type RelayEvent =
   | "expire" | "supersede" | "cancel" | "abandon" | "block" | "unblock"
   | "offer" | "heldByAgent" | "notHeldByAgent" | "receipt" | "refusedStorage" | "refusedTrust" | "reject"
-  | "claimed" | "cancelAsked" | "skip" | "epochChangedRepeatable" | "epochChangedOnce"
+  | "claimed" | "cancelAsked" | "skip" | "epochChangedRepeatable" | "epochChangedOnce" | "endUnseen"
   | `result:${TerminalState}`;
 
 type Row = Partial<Record<RelayEvent, RelayState>>;
 
 const results = Object.fromEntries(OUTCOMES.map((state) => [`result:${state}`, state])) as Row;
-const epochChanged = { epochChangedRepeatable: "queued", epochChangedOnce: "outcome-unknown" } as const;
+/** endUnseen: it is not done any more, and whether it was done before a disk was lost nobody can say. */
+const endUnseen = { endUnseen: "outcome-unknown" } as const;
+const epochChanged = { epochChangedRepeatable: "queued", epochChangedOnce: "outcome-unknown", ...endUnseen } as const;
 /** Decided at the relay alone: nothing is at the site as far as the relay knows. */
 const relayAlone = { expire: "expired", supersede: "superseded", cancel: "cancelled", abandon: "abandoned" } as const;
 
@@ -34,8 +36,8 @@ function ended(state: TerminalState): Row {
 
 export const RELAY_TABLE: Readonly<Record<RelayState, Row>> = {
   // A site may have what it said it had no room for (a commit that failed can still be durable): its claim and its result count here too.
-  queued: { ...relayAlone, block: "blocked", offer: "offered", claimed: "running", ...results },
-  blocked: { ...relayAlone, block: "blocked", unblock: "queued", claimed: "running", ...results },
+  queued: { ...relayAlone, ...endUnseen, block: "blocked", offer: "offered", claimed: "running", ...results },
+  blocked: { ...relayAlone, ...endUnseen, block: "blocked", unblock: "queued", claimed: "running", ...results },
   // A lost link changes nothing here: only the agent's word does.
   offered: { heldByAgent: "stored", notHeldByAgent: "queued", receipt: "stored", refusedStorage: "blocked", refusedTrust: "blocked", reject: "rejected", claimed: "running", cancelAsked: "offered", abandon: "abandoned", ...epochChanged, ...results },
   // The deadline belongs to the agent from here on: there is no "expire". A receipt of the link before and the agent's HELD may both say it.
@@ -63,6 +65,13 @@ export const AGENT_TABLE: Readonly<Record<AgentState, Partial<Record<AgentEvent,
   reported: { purge: "purged", receipt: "reported", cancel: "reported" },
   purged: { receipt: "purged", cancel: "purged" },
 };
+
+const UNDONE: ReadonlySet<RelayEvent> = new Set(["expire", "supersede", "cancel", "reject", "result:expired", "result:cancelled", "result:rejected"]);
+
+/** Of a command whose site has lost a database that held it, what says that nothing was done says only that nothing is done any more. */
+export function eventAfterLoss(event: RelayEvent): RelayEvent {
+  return UNDONE.has(event) ? "endUnseen" : event;
+}
 
 export function isTerminal(state: RelayState): state is TerminalState {
   return (TERMINAL as readonly string[]).includes(state);

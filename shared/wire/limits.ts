@@ -29,8 +29,8 @@ export const handshakeMs = 10_000;
 export const creditStartBytes = 65_536;
 /** Greatest credit a stream may grow to, in octets: 12.5 MB/s at 300 ms. */
 export const creditStreamBytesMax = 4_194_304;
-/** Ceiling of grown credit (above the starts) for one link, in octets: two streams at their greatest. With twice as much 50 readers that never read kept 316 KiB each. */
-export const creditLinkBytesMax = 8_388_608;
+/** Ceiling of grown credit (above the starts) for one link, in octets: one and a half streams at their greatest. With 8 MiB 50 readers that never read kept 288 KiB each, with 16 MiB 316. */
+export const creditLinkBytesMax = 6_291_456;
 /** Ceiling of grown credit for all links of a process, in octets: 32 links at theirs, and a memory that a small relay has. */
 export const creditProcessBytesMax = 268_435_456;
 /** At that ceiling a stream that holds more than this (octets), untaken for so long (ms), is reset: its memory is somebody else's speed. */

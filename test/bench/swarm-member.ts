@@ -100,6 +100,7 @@ export async function joinAsAgent(way: Way, index: number, site: SwarmSite, dial
     const keys = { publicKey: site.signKey, secretKey: Buffer.from(site.seed, "base64url") };
     const { welcome } = await shakeHands(socket, { purpose: "link", relayKeys: [way.identity], boot: "swarm", dial, keys, site: site.id, hello }, systemClock, signal);
     const link = new Link({ role: "agent", socket, peerStartCredit: welcome.startCredit, ownStartCredit: creditStartBytes, peerLetterCredit: welcome.letterCredit, ownLetterCredit: letterCredit, clock: systemClock, random: systemRandom, log: silentLog });
+    link.mux.held(Buffer.from(JSON.stringify({ held: [] }))); // the relay sends no letter before it, and cuts whoever never says it
     link.start();
     return { ended: link.ended.then((end) => end.retryAfterMs) };
   } catch (error) {

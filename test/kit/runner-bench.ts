@@ -136,6 +136,7 @@ export class RunnerBench {
       kid: "k",
       seq: this.#order,
       floor: 0,
+      fence: 1,
       nowMs,
     });
   }
@@ -144,7 +145,7 @@ export class RunnerBench {
   takeCancel(id: string): Promise<string> {
     this.#order += 1;
     const nowMs = this.clock.wallMs();
-    return this.store.call("cancelCommand", { id, cls: "write", operator: "ann", deadlineMs: nowMs + dayMs, kid: "k", seq: this.#order, floor: 0, nowMs });
+    return this.store.call("cancelCommand", { id, cls: "write", operator: "ann", deadlineMs: nowMs + dayMs, kid: "k", seq: this.#order, floor: 0, fence: 1, nowMs });
   }
 
   async cancel(id: string): Promise<void> {

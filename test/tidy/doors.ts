@@ -5,7 +5,7 @@ import { isProduct, isTest, placeOf, type Finding, type Import, type Source, typ
 /** shared's floors: a room sees those below its own. api.ts holds types and stands above kit. */
 const FLOORS: Readonly<Record<string, number>> = { kit: 0, "": 1, wire: 2, rules: 2, trust: 2, mux: 3, outbox: 3, link: 4 };
 /** Where rooms meet. doctor looks at a cluster without an agent, so it puts the same parts together for itself. */
-const COMPOSERS = new Set(["agent/agent.ts", "agent/doctor.ts", "relay/relay.ts"]);
+const COMPOSERS = new Set(["agent/agent.ts", "agent/ports.ts", "agent/doctor.ts", "relay/core.ts", "relay/relay.ts"]);
 /** Every room of a side may use its store. */
 const OPEN_ROOM = "store";
 /** Entries and files that no other file of the product has any business with. */

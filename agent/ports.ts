@@ -1,0 +1,60 @@
+// What the agent needs of the machine it runs on: time, chance, a way to its relay, its cluster, its disk, two listeners. `machinePorts` are the real ones; the
+// simulator brings its own, and everything behind them stays as it is.
+import { randomBytes } from "node:crypto";
+import { statfsSync } from "node:fs";
+import { systemClock, type Clock } from "../shared/kit/clock.ts";
+import { asFault } from "../shared/kit/errors.ts";
+import type { Logger } from "../shared/kit/log.ts";
+import { systemRandom, type Random } from "../shared/kit/random.ts";
+import type { LinkSocket } from "../shared/link/link-socket.ts";
+import { proxyOf, type AgentSettings } from "./config.ts";
+import { openRelaySocket } from "./dial.ts";
+import type { RelayRecord } from "./folder.ts";
+import { openSiteCluster, type SiteCluster } from "./kube/site-cluster.ts";
+import { serveHealth, serveStatus, type AgentStatus } from "./local.ts";
+import { thisMachine, type Machine } from "./site-clock.ts";
+
+/** What a running agent tells those who ask it here. */
+export interface Told {
+  readonly status: () => Promise<AgentStatus>;
+  readonly isLinked: () => boolean;
+}
+
+export interface AgentPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly machine: Machine;
+  /** Random for each run: tells a restart from a clone. */
+  readonly boot: string;
+  /** A socket to the first of the relay's addresses that answers. Faults: RELAY_UNREACHABLE, RELAY_TLS, PROXY_FAILED. */
+  openRelay(relay: RelayRecord, signal: AbortSignal): Promise<LinkSocket>;
+  openCluster(): Promise<SiteCluster>;
+  /** Opens the agent's listeners, each handed over as it is open. */
+  listen(told: Told, onOpen: (server: { close(): unknown }) => void): Promise<void>;
+  /** Octets that are free where the database is. */
+  freeOctets(): number;
+}
+
+/** Random for each run of the process. */
+export const boot = randomBytes(12).toString("hex");
+
+export function machinePorts(settings: AgentSettings, log: Logger): AgentPorts {
+  const { data, healthPort, httpCodec } = settings;
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    machine: thisMachine,
+    boot,
+    openRelay: (relay, signal) => openRelaySocket({ relay, proxy: proxyOf(settings), signal }),
+    openCluster: () => openSiteCluster({ place: settings, clock: systemClock, httpCodec }),
+    async listen({ status, isLinked }, onOpen) {
+      const local = await serveStatus(data, status).catch((error: unknown) => void log.warn({ why: asFault(error).message }, "no status for bowline agent status"));
+      if (local !== undefined) onOpen(local);
+      if (healthPort > 0) onOpen(await serveHealth(healthPort, isLinked));
+    },
+    freeOctets: () => {
+      const { bavail, bsize } = statfsSync(data);
+      return bavail * bsize;
+    },
+  };
+}
