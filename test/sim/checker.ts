@@ -1,0 +1,238 @@
+// The judge of a simulated run: what delivery.md section 8 says must never be, looked for after every commit and every effect, and once more at the end. Shares no code
+// with the product: it reads tables by their names, the cluster's own book of what was done to it, and the octets on the wire.
+import type { CallOutcome } from "../../shared/kit/store-engine.ts";
+import type { Effect } from "./sim-cluster.ts";
+import { MARK, markOf } from "./sim-cluster.ts";
+import type { LiveRelay } from "./sim-relay.ts";
+import type { SimSite } from "./sim-site.ts";
+import { WireWatch } from "./wire-watch.ts";
+import { epochMs, type World } from "./world.ts";
+
+const TERMINAL = new Set(["succeeded", "failed", "rejected", "expired", "superseded", "cancelled", "outcome-unknown", "abandoned"]);
+/** States in which the site has said that it holds the command. */
+const THERE = new Set(["stored", "running"]);
+/** Ends that say that nothing was done. */
+const WITHOUT_EFFECT = new Set(["superseded", "expired", "rejected"]);
+const COMMAND = "SELECT c.id, c.site, c.ord, c.state, c.deadline_ms, c.kind, s.agent_epoch FROM commands c JOIN sites s ON s.id = c.site";
+
+interface RelayRow {
+  readonly id: string;
+  readonly site: string;
+  readonly ord: number;
+  readonly state: string;
+  readonly deadline_ms: number;
+  readonly kind: string;
+  readonly agent_epoch: string | null;
+}
+
+/** An order that the relay accepted. */
+export interface Accepted {
+  readonly id: string;
+  readonly site: string;
+  readonly key: string;
+  /** What it applies, by path; empty for a Job. */
+  readonly paths: readonly string[];
+}
+
+interface Claim {
+  readonly id: string;
+  readonly ord: number;
+  readonly epoch: number;
+  readonly deadlineMs: number;
+}
+
+export class Checker {
+  readonly #world: World;
+  readonly #sites: ReadonlyMap<string, SimSite>;
+  readonly #relay: () => LiveRelay | null;
+  readonly wire = new WireWatch();
+  readonly violations: string[] = [];
+  /** Orders of the relay are drawn a second time then: what was done is in no one order any more. */
+  isRestored = false;
+  readonly accepted = new Map<string, Accepted>();
+  /** State of each command as the relay's file last had it. */
+  readonly states = new Map<string, RelayRow>();
+  readonly #claims = new Map<string, Claim>();
+  readonly #markOf = new Map<string, string>();
+  /** What a process has begun. */
+  readonly #begun = new Set<string>();
+  readonly #started = new Map<string, number>();
+  readonly #applied = new Map<string, Set<string>>();
+  /** Greatest order whose effect began on a path. */
+  readonly #frontier = new Map<string, number>();
+
+  constructor(world: World, sites: readonly SimSite[], relay: () => LiveRelay | null) {
+    this.#world = world;
+    this.#sites = new Map(sites.map((site) => [site.ground.id, site]));
+    this.#relay = relay;
+  }
+
+  #violate(invariant: number | string, what: string): void {
+    this.violations.push(`invariant ${invariant}: ${what}`);
+    this.#world.note("CHECKER", `invariant ${invariant}: ${what}`);
+  }
+
+  // What the relay's file says.
+
+  relayCommitted(name: string, args: unknown, outcome: CallOutcome): void {
+    if (!outcome.ok) return;
+    if (name === "settleLetter" && (args as { status: string }).status !== "committed") this.wire.refused(this.#nameOf((args as { site: string }).site), "relay", (args as { id: string }).id);
+    const relay = this.#relay();
+    if (relay !== null) this.#readRelay(relay);
+  }
+
+  #readRelay(relay: LiveRelay): void {
+    const rows = relay.store.rows<RelayRow>(COMMAND);
+    const seen = new Set<string>();
+    for (const row of rows) {
+      seen.add(row.id);
+      const before = this.states.get(row.id);
+      if (before?.state === row.state) continue;
+      this.states.set(row.id, row);
+      this.#world.note("relay", `${row.id.slice(0, 8)} ${before?.state ?? "new"} -> ${row.state}`);
+      if (before !== undefined && TERMINAL.has(before.state)) this.#violate(1, `${row.id} was ${before.state} and became ${row.state}`);
+      if (THERE.has(row.state)) this.#requireHeld(row);
+    }
+    for (const id of this.states.keys()) if (!seen.has(id)) this.#violate(1, `${id} is gone from the relay's file`);
+  }
+
+  /** 11: what was receipted is never unknown to the same epoch. */
+  #requireHeld(row: RelayRow): void {
+    const site = this.#sites.get(row.site);
+    const live = site?.live ?? null;
+    if (live === null || row.agent_epoch !== this.#epochOf(site!)) return;
+    if (live.store.rows("SELECT 1 FROM commands WHERE id = ?", row.id).length === 0) this.#violate(11, `${row.id} is ${row.state} at the relay and unknown at ${site!.name}`);
+  }
+
+  #epochOf(site: SimSite): string {
+    return site.live!.store.rows<{ value: string }>("SELECT value FROM facts WHERE name = 'agentEpoch'")[0]!.value;
+  }
+
+  /** The relay's file is copied. What comes back is for when the copy takes its place: what the relay learned since, it never knew. */
+  relayCopied(): () => void {
+    const copied = new Map(this.states);
+    return () => {
+      this.isRestored = true;
+      this.states.clear();
+      for (const [id, row] of copied) this.states.set(id, row);
+      for (const id of this.accepted.keys()) if (!copied.has(id)) this.accepted.delete(id);
+    };
+  }
+
+  #nameOf(siteId: string): string {
+    return this.#sites.get(siteId)?.name ?? siteId;
+  }
+
+  // What a site's file says.
+
+  agentStarted(site: SimSite): void {
+    for (const row of this.states.values()) if (row.site === site.ground.id && THERE.has(row.state)) this.#requireHeld(row);
+  }
+
+  agentCommitted(site: SimSite, name: string, args: unknown, outcome: CallOutcome): void {
+    if (!outcome.ok) return;
+    if (name === "ownReturn" || name === "ownRefused") this.wire.refused(site.name, "agent", (args as { id: string }).id);
+    if (name === "claimCommand" && outcome.value !== null) this.#claimed(site, outcome.value as { id: string; body: Uint8Array });
+  }
+
+  #claimed(site: SimSite, { id, body }: { readonly id: string; readonly body: Uint8Array }): void {
+    const row = site.live!.store.rows<{ ord: number; deadline_ms: number; state: string }>("SELECT ord, deadline_ms, state FROM commands WHERE id = ?", id)[0]!;
+    this.#world.note(site.name, `claims ${id.slice(0, 8)} (order ${row.ord})`);
+    const key = `${site.name} ${id}`;
+    const before = this.#claims.get(key);
+    if (before !== undefined && before.epoch === site.epoch) this.#violate(2, `${id} was claimed twice at ${site.name}`);
+    this.#claims.set(key, { id, ord: row.ord, epoch: site.epoch, deadlineMs: row.deadline_ms });
+    const { spec } = JSON.parse(Buffer.from(body).toString("utf8")) as { spec: { kind: string; objects?: { metadata: { annotations?: Record<string, string> } }[] } };
+    for (const object of spec.objects ?? []) this.#markOf.set(`${site.name} ${object.metadata.annotations?.[MARK] ?? ""}`, id);
+  }
+
+  // What was done to a cluster.
+
+  /** 6: a process begins with a command before its deadline or not at all; what it has begun it may try again later. The relay's clock is right in this world. */
+  attempt(site: SimSite, process: string, mark: string): void {
+    const claim = this.#claimOf(site, mark);
+    if (claim === undefined) return this.#violate(2, `"${mark}" is begun at ${site.name} without a claim`);
+    const begun = `${process} ${claim.id}`;
+    if (this.#begun.has(begun)) return;
+    this.#begun.add(begun);
+    const lateMs = epochMs + this.#world.nowMs - claim.deadlineMs;
+    if (lateMs > 0) this.#violate(6, `${claim.id} was begun ${Math.round(lateMs)} ms after its deadline`);
+  }
+
+  #claimOf(site: SimSite, mark: string): Claim | undefined {
+    return this.#claims.get(`${site.name} ${this.#markOf.get(`${site.name} ${mark}`) ?? mark}`);
+  }
+
+  effect(site: SimSite, effect: Effect): void {
+    if (effect.kind === "removed") return;
+    const claim = this.#claimOf(site, effect.mark!);
+    const id = claim?.id ?? "";
+    this.#world.note(site.name, `${effect.kind} ${effect.path} by ${id.slice(0, 8)}`);
+    // 2: a claim that a lost disk took with it was durable all the same.
+    if (claim === undefined) return this.#violate(2, `${effect.path} was ${effect.kind} at ${site.name} by "${effect.mark}" without a claim`);
+    if (effect.kind === "started") return this.#jobStarted(site, id);
+    const first = `${site.name} ${effect.path}`;
+    const done = this.#applied.get(first) ?? new Set();
+    this.#applied.set(first, done);
+    if (done.has(id)) return; // an idempotent one may run again
+    done.add(id);
+    const frontier = this.#frontier.get(first) ?? -1;
+    if (claim.ord < frontier && site.epoch === 0 && !this.isRestored) this.#violate(5, `${effect.path} at ${site.name}: order ${claim.ord} after order ${frontier}`);
+    this.#frontier.set(first, Math.max(frontier, claim.ord));
+  }
+
+  #jobStarted(site: SimSite, id: string): void {
+    const count = (this.#started.get(id) ?? 0) + 1;
+    this.#started.set(id, count);
+    if (count > 1) this.#violate(3, `the Job of ${id} was started ${count} times at ${site.name}`);
+  }
+
+  message(site: SimSite, from: "agent" | "relay", message: Uint8Array, cable: number): void {
+    for (const id of this.wire.twice(site.name, from, message, cable)) this.#violate("wire", `${id} left ${from} twice on cable ${cable} of ${site.name}`);
+  }
+
+  // The end: faults are over, and time enough has passed.
+
+  /** Commands that have not ended, and letters that have not arrived. */
+  open(): string[] {
+    const commands = [...this.accepted.values()].filter(({ id }) => !TERMINAL.has(this.states.get(id)?.state ?? "")).map(({ id }) => `${id} is ${this.states.get(id)?.state ?? "unknown to the relay"}`);
+    const letters = [...this.#sites.values()].flatMap((site) => (site.live?.store.rows<{ id: string }>("SELECT id FROM outbox WHERE id LIKE 'result-%'") ?? []).map(({ id }) => `${id} waits at ${site.name}`));
+    return [...commands, ...letters];
+  }
+
+  end(): void {
+    for (const what of this.open()) this.#violate(12, what);
+    for (const order of this.accepted.values()) this.#judgeEnd(order);
+    for (const site of this.#sites.values()) if (site.epoch === 0 && !this.isRestored) this.#judgeObjects(site);
+  }
+
+  /** What is said of a command fits what was done. */
+  #judgeEnd({ id, site, paths }: Accepted): void {
+    const state = this.states.get(id)?.state ?? "";
+    const wasDone = (this.#started.get(id) ?? 0) > 0 || paths.some((path) => this.#applied.get(`${site} ${path}`)?.has(id) === true);
+    if (WITHOUT_EFFECT.has(state) && wasDone) this.#violate(9, `${id} is ${state} and was done`);
+    const isWhole = paths.length === 0 ? wasDone : paths.every((path) => this.#applied.get(`${site} ${path}`)?.has(id) === true);
+    if (state === "succeeded" && !isWhole) this.#violate(9, `${id} succeeded and was not done`);
+  }
+
+  /** 4: an object is as the last one that changed it left it. */
+  #judgeObjects(site: SimSite): void {
+    const orders = [...this.accepted.values()].filter((order) => order.site === site.name).sort((left, right) => this.states.get(left.id)!.ord - this.states.get(right.id)!.ord);
+    const paths = new Set(orders.flatMap((order) => order.paths));
+    for (const path of paths) {
+      let allowed = new Set([""]);
+      for (const order of orders) {
+        if (!order.paths.includes(path)) continue;
+        const { state } = this.states.get(order.id)!;
+        if (state === "succeeded") allowed = new Set([order.key]);
+        else if (this.#applied.get(`${site.name} ${path}`)?.has(order.id) === true) allowed.add(order.key);
+      }
+      const mark = markOf(site.cluster.find(path));
+      if (!allowed.has(mark)) this.#violate(4, `${path} at ${site.name} is as "${mark}" left it, not as ${[...allowed].join(" or ")}`);
+    }
+  }
+
+  get startedJobs(): number {
+    return [...this.#started.values()].reduce((sum, count) => sum + count, 0);
+  }
+}

@@ -1,0 +1,102 @@
+// `npm run test:sim`: fixed seeds, fresh ones, and the planted bugs that it must find. What fails is shrunk, told line by line, and named so that it happens again.
+//   SEEDS=10000 FIRST=1 npm run test:sim              so many seeds in a row, and nothing else
+//   SEED=7 [ORDERS=3 FAULTS=2] npm run test:sim       one seed with its trace
+//   BUG=missing-fence SEEDS=500 npm run test:sim      with a bug planted
+import { BUGS, type Bug } from "./bugs.ts";
+import { simulateAll } from "./crew.ts";
+import { withGround } from "./hand.ts";
+import { simulate, type RunOptions, type RunReport } from "./run.ts";
+import { shrink } from "./shrink.ts";
+import { Tally } from "./tally.ts";
+
+/** Seeds of every run, and how many are new each time. */
+const fixedSeeds = 200;
+const freshSeeds = 50;
+/** A planted bug is found within so many seeds. */
+const bugSeedsMax = 500;
+const traceLinesShown = 400;
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`);
+
+function range(first: number, count: number): number[] {
+  return Array.from({ length: count }, (_value, index) => first + index);
+}
+
+function number(name: string): number | undefined {
+  const text = process.env[name];
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${name}=${text} is not a whole number`);
+  return value;
+}
+
+function bugAsked(): Bug | null {
+  const asked = process.env["BUG"];
+  if (asked === undefined) return null;
+  const found = BUGS.find((known) => known === asked);
+  if (found === undefined) throw new Error(`there is no bug "${asked}"; there are ${BUGS.join(", ")}`);
+  return found;
+}
+
+/** True when all of them were without a violation. */
+async function runSeeds(seeds: readonly number[], bug: Bug | null): Promise<boolean> {
+  const tally = new Tally();
+  const failed = await simulateAll({ seeds, bug, onReport: (report) => tally.add(report) });
+  say(tally.text());
+  if (failed === null) {
+    say(`seeds ${seeds[0]} to ${seeds.at(-1)}: 0 violations`);
+    return true;
+  }
+  await explain(failed, bug);
+  return false;
+}
+
+/** A failing run again, with as few orders and faults as still fail. */
+async function explain(failed: RunReport, bug: Bug | null): Promise<void> {
+  const small = await withGround((ground) => shrink((less) => simulate(ground, { ...less, bug }), failed));
+  say(`\nseed ${small.seed} with ${small.orders} orders and ${small.faults} faults${bug === null ? "" : ` and the bug ${bug}`}:`);
+  tell(small);
+  say(`again: SEED=${small.seed} ORDERS=${small.orders} FAULTS=${small.faults}${bug === null ? "" : ` BUG=${bug}`} npm run test:sim`);
+}
+
+function tell(report: RunReport): void {
+  const { trace, violations } = report;
+  if (trace.length > traceLinesShown) say(`(${trace.length - traceLinesShown} lines before)`);
+  say(trace.slice(-traceLinesShown).join("\n"));
+  say(violations.length === 0 ? "0 violations" : violations.join("\n"));
+}
+
+async function runOne(seed: number): Promise<boolean> {
+  const orders = number("ORDERS");
+  const faults = number("FAULTS");
+  const options: RunOptions = { seed, bug: bugAsked(), ...(orders === undefined ? {} : { orders }), ...(faults === undefined ? {} : { faults }) };
+  const report = await withGround((ground) => simulate(ground, options));
+  const tally = new Tally();
+  tally.add(report);
+  tell(report);
+  say(tally.text());
+  return report.violations.length === 0;
+}
+
+/** Each planted bug must be found: a simulator that finds nothing proves nothing. */
+async function findBugs(): Promise<boolean> {
+  let areFound = true;
+  for (const bug of BUGS) {
+    const tally = new Tally();
+    const failed = await simulateAll({ seeds: range(1, bugSeedsMax), bug, onReport: (report) => tally.add(report) });
+    if (failed === null) areFound = false;
+    say(failed === null ? `planted bug ${bug}: NOT FOUND in ${bugSeedsMax} seeds` : `planted bug ${bug}: found by seed ${failed.seed}, the ${tally.runs}. run: ${failed.violations[0]}`);
+  }
+  return areFound;
+}
+
+async function everything(): Promise<boolean> {
+  const isFixedGood = await runSeeds(range(1, fixedSeeds), null);
+  const isFreshGood = await runSeeds(range(Math.floor(Date.now() / 1_000), freshSeeds), null);
+  return (await findBugs()) && isFixedGood && isFreshGood;
+}
+
+const seed = number("SEED");
+const seeds = number("SEEDS");
+const isGood = seed !== undefined ? await runOne(seed) : seeds !== undefined ? await runSeeds(range(number("FIRST") ?? 1, seeds), bugAsked()) : await everything();
+process.exitCode = isGood ? 0 : 1;
