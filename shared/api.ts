@@ -106,7 +106,18 @@ export interface ApproveRequest {
 export type CommandWord = "queued" | "blocked" | "offered" | "stored" | "running" | "succeeded" | "failed" | "rejected" | "expired" | "superseded" | "cancelled" | "outcome-unknown" | "abandoned";
 
 /** What is asked of one site. `apply`: server-side apply of objects; `job`: run one image to its end. */
+/** An object by its name. Without a namespace it is in "default"; what belongs to the whole cluster takes none. */
+export interface ObjectRef {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+  readonly namespace?: string;
+}
+
 export type CommandSpec =
+  | { readonly kind: "delete"; readonly objects: readonly ObjectRef[] }
+  | { readonly kind: "scale"; readonly object: ObjectRef; readonly replicas: number }
+  | { readonly kind: "restart"; readonly object: ObjectRef }
   | { readonly kind: "apply"; readonly objects: readonly KubeObject[]; readonly forceConflicts: boolean }
   | { readonly kind: "job"; readonly name: string; readonly namespace: string; readonly image: string; readonly command: readonly string[]; readonly env: Readonly<Record<string, string>>; readonly timeoutMs: number };
 
@@ -168,8 +179,8 @@ export interface CommandOutcome {
   /** One sentence. */
   readonly what: string;
   readonly code: FaultCode | null;
-  /** Per object for apply, one entry for a job. */
-  readonly objects: readonly { readonly ref: string; readonly result: "created" | "configured" | "unchanged" | "failed" | "completed"; readonly why: string }[];
+  /** Per object for apply and delete, one entry for the others. */
+  readonly objects: readonly { readonly ref: string; readonly result: "created" | "configured" | "unchanged" | "deleted" | "failed" | "completed"; readonly why: string }[];
 }
 
 export interface LoginAnswer {

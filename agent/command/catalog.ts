@@ -1,9 +1,11 @@
 // Every kind of command: how it runs, what the cluster knows of it, what it leaves there. One entry a kind. Its body was judged before it was stored, by the
 // same rules as at the relay (rules/command-spec), and is read once more here.
 import type { CommandBody, CommandOutcome } from "../../shared/api.ts";
+import { unreachable } from "../../shared/kit/assert.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { parseCommandBody, runMsOf } from "../../shared/rules/command-spec.ts";
 import { runApply } from "./apply.ts";
+import { runDelete, runRestart, runScale } from "./changes.ts";
 import type { Cluster } from "./cluster.ts";
 import { probeJob, removeJob, runJob, stopJob, watchJob } from "./job.ts";
 
@@ -13,6 +15,10 @@ export interface Effect {
   mayHaveBegun: boolean;
   /** The cluster was seen to have it. */
   readonly hasBegun: boolean;
+  /** What it resolved when it first looked (its own JSON), or null. */
+  readonly resolved: string | null;
+  /** Writes that down: durable when it resolves, and what every later run of it acts on. */
+  resolve(what: string): Promise<void>;
   /** The cluster has it: durable before anything else is waited for. `leaves`: what is to be removed when all is reported. */
   begun(leaves: string): Promise<void>;
 }
@@ -22,6 +28,8 @@ export interface RunArgs {
   readonly body: CommandBody;
   readonly signal: AbortSignal;
   readonly effect: Effect;
+  /** When it was claimed, ms. */
+  readonly startedMs: number;
 }
 
 export interface Catalog {
@@ -50,9 +58,23 @@ export function makeCatalog(cluster: Cluster, clock: Clock): Catalog {
   };
   return {
     async run(args) {
-      const { body, signal } = args;
-      if (body.spec.kind === "apply") return runApply(cluster, clock, { spec: body.spec, as: cluster.impersonationOf(body.operator, body.tier), signal });
-      return runJob(cluster, clock, jobRun(args)!);
+      const { body, signal, effect, startedMs } = args;
+      const { spec } = body;
+      const rest = { as: cluster.impersonationOf(body.operator, body.tier), signal, effect, startedMs };
+      switch (spec.kind) {
+        case "apply":
+          return runApply(cluster, clock, { spec, ...rest });
+        case "delete":
+          return runDelete(cluster, { spec, ...rest });
+        case "scale":
+          return runScale(cluster, { spec, ...rest });
+        case "restart":
+          return runRestart(cluster, { spec, ...rest });
+        case "job":
+          return runJob(cluster, clock, jobRun(args)!);
+        default:
+          return unreachable(spec);
+      }
     },
     watch: (args) => watchJob(cluster, clock, jobRun(args)!),
     async probe(args) {

@@ -28,6 +28,8 @@ export interface RunOptions {
   readonly signal: AbortSignal;
   /** The cluster has acknowledged the beginning: durable when it resolves. */
   readonly onBegun: (leaves: string) => Promise<void>;
+  /** It has found what it acts on: durable when it resolves. */
+  readonly onResolved: (what: string) => Promise<void>;
   /** It waits now for something that takes no work here: others may start in its place. */
   readonly onWaiting: () => void;
 }
@@ -42,6 +44,7 @@ export class CommandRun {
   /** Of the agent's stop and of a cancel: either ends the work. */
   readonly #signal: AbortSignal;
   #hasEffect: boolean;
+  #resolved: string | null;
   /** Why the cluster could not be asked, the last time. */
   #away: Fault | null = null;
 
@@ -54,11 +57,20 @@ export class CommandRun {
     this.#signal = AbortSignal.any([options.signal, this.#cancel.signal]);
     if (command.cancelAsked) this.cancel();
     this.#hasEffect = command.hasEffect;
+    this.#resolved = command.resolved;
     const hasBegun = (): boolean => this.#hasEffect;
+    const resolved = (): string | null => this.#resolved;
     this.#effect = {
       mayHaveBegun: isRestart || command.hasEffect,
       get hasBegun() {
         return hasBegun();
+      },
+      get resolved() {
+        return resolved();
+      },
+      resolve: async (what) => {
+        await options.onResolved(what);
+        this.#resolved = what;
       },
       begun: async (leaves) => {
         this.#hasEffect = true;
@@ -219,7 +231,7 @@ export class CommandRun {
   }
 
   #args(signal: AbortSignal): RunArgs {
-    return { commandId: this.#command.id, body: this.#body, signal, effect: this.#effect };
+    return { commandId: this.#command.id, body: this.#body, signal, effect: this.#effect, startedMs: this.#command.startedMs };
   }
 
   get #repeatability(): ReturnType<typeof repeatabilityOf> {

@@ -146,8 +146,9 @@ export class Runner {
   #outcome(command: ClaimedCommand, isRestart: boolean): Promise<CommandOutcome> {
     const { store } = this.#options;
     const onBegun = (leaves: string): Promise<void> => store.call("markEffect", { id: command.id, cleanup: leaves });
+    const onResolved = (what: string): Promise<void> => store.call("markResolved", { id: command.id, resolved: what });
     try {
-      const run = new CommandRun({ ...this.#options, onBegun, onWaiting: () => this.#leavePlace(command.id) }, command, isRestart);
+      const run = new CommandRun({ ...this.#options, onBegun, onResolved, onWaiting: () => this.#leavePlace(command.id) }, command, isRestart);
       this.#runs.set(command.id, run);
       return run.outcome();
     } catch (error) {

@@ -151,6 +151,8 @@ export interface ClaimedCommand {
   readonly startedMs: number;
   /** It was cancelled while it ran. */
   readonly cancelAsked: boolean;
+  /** What it acts on, as its first run found it (its own JSON), or null. */
+  readonly resolved: string | null;
 }
 
 interface ClaimRow {
@@ -165,9 +167,10 @@ interface ClaimRow {
   has_effect: number;
   started_ms: number;
   cancel_ms: number | null;
+  resolved: string | null;
 }
 
-const CLAIM_COLUMNS = "id, kind, cls, body, body_hash, deadline_ms, attempts, unclean_restarts, has_effect, started_ms, cancel_ms";
+const CLAIM_COLUMNS = "id, kind, cls, body, body_hash, deadline_ms, attempts, unclean_restarts, has_effect, started_ms, cancel_ms, resolved";
 
 function claimOf(row: ClaimRow): ClaimedCommand {
   return {
@@ -181,6 +184,7 @@ function claimOf(row: ClaimRow): ClaimedCommand {
     hasEffect: Number(row.has_effect) === 1,
     startedMs: Number(row.started_ms),
     cancelAsked: row.cancel_ms !== null,
+    resolved: row.resolved,
   };
 }
 
@@ -233,6 +237,11 @@ export function* settleCommand(args: { readonly id: string; readonly outcome: Co
 /** The effect has begun in the cluster: from here on an absent Job was deleted, not never started. `cleanup`: what is to be removed when all is reported. */
 export function* markEffect(args: { readonly id: string; readonly cleanup: string | null }): Operation<void> {
   yield* query("UPDATE commands SET has_effect = 1, cleanup = ? WHERE id = ?", args.cleanup, args.id);
+}
+
+/** What a command acts on was found: a second run acts on the same. */
+export function* markResolved(args: { readonly id: string; readonly resolved: string }): Operation<void> {
+  yield* query("UPDATE commands SET resolved = ? WHERE id = ?", args.resolved, args.id);
 }
 
 /** The agent stops and nothing runs any more: what is claimed is not what ended it. */

@@ -26,6 +26,7 @@ export const operations = {
   cancelCommand: commands.cancelCommand,
   heldCommands: commands.heldCommands,
   reportEnded: commands.reportEnded,
+  markResolved: commands.markResolved,
   claimCommand: commands.claimCommand,
   settleCommand: commands.settleCommand,
   markEffect: commands.markEffect,

@@ -89,7 +89,9 @@ async function postOnce(run: Run, request: CommandRequest, key: string): Promise
 
 function describeSpec(spec: CommandSpec): string {
   if (spec.kind === "job") return `job ${spec.namespace}/${spec.name} with image ${spec.image}`;
-  return `apply ${spec.objects.length} ${spec.objects.length === 1 ? "object" : "objects"}`;
+  if (spec.kind === "scale") return `scale ${spec.object.kind}/${spec.object.name} to ${spec.replicas}`;
+  if (spec.kind === "restart") return `restart ${spec.object.kind}/${spec.object.name}`;
+  return `${spec.kind} ${spec.objects.length} ${spec.objects.length === 1 ? "object" : "objects"}`;
 }
 
 /** Polls until the command ended. Fault GAVE_UP_WAITING. */

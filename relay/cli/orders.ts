@@ -1,11 +1,14 @@
 // The command tree about orders: apply, job, command. See commands.ts for the work.
 import { Option, type Command } from "commander";
-import { parseDuration } from "../../shared/kit/config.ts";
+import { parseCount, parseDuration } from "../../shared/kit/config.ts";
+import { Fault } from "../../shared/kit/errors.ts";
+import { replicasMax } from "../../shared/rules/command-spec.ts";
 import { describeCommand, listCommands, submit, takeBack, waitCommand, type SubmitOptions } from "./commands.ts";
 import { readManifests } from "./manifest.ts";
 import { bareName } from "./output.ts";
 import type { WithRun } from "./people.ts";
 import { collectLabel } from "./places.ts";
+import { parseRef, refOfObject } from "./refs.ts";
 
 interface OrderOptions {
   readonly site: string[];
@@ -55,6 +58,7 @@ export function addOrderCommands(program: Command, withRun: WithRun, readStdin: 
         submit(run, { ...submitOptions(options), spec: { kind: "apply", objects: readManifests(options.filename, readStdin), forceConflicts: options.forceConflicts === true } }),
       ),
     );
+  addChangeCommands(program, withRun, readStdin);
   const job = program.command("job").description("run an image once at a site");
   orderOptions(job.command("run <name> [command...]").description("run a Job at a site, once, now or when it returns").requiredOption("--image <image>", "the container image"))
     .option("-n, --namespace <namespace>", "where the Job runs", "default")
@@ -66,6 +70,33 @@ export function addOrderCommands(program: Command, withRun: WithRun, readStdin: 
         submit(run, { ...submitOptions(options), spec: { kind: "job", name, namespace: options.namespace, image: options.image, command: words, env: options.env, timeoutMs: options.timeout } }),
       ),
     );
+}
+
+const NAMESPACE = ["-n, --namespace <namespace>", "where the objects are", "default"] as const;
+
+function addChangeCommands(program: Command, withRun: WithRun, readStdin: () => string): void {
+  orderOptions(program.command("delete [object...]").description("delete objects at a site, KIND/NAME or those of manifests, now or when it returns"))
+    .option("-f, --filename <file...>", "those that a file, folder, or - for standard input names", [])
+    .option(...NAMESPACE)
+    .addHelpText("after", "\nWhat is deleted is what has the name when the order begins at the site; what is made anew later stays.\n\nExample:\n  bowline delete cm/old-settings deploy/old -n shop --site plant-07\n")
+    .action((objects: string[], options: OrderOptions & { filename: string[]; namespace: string }, command: Command) =>
+      withRun(command, (run) => {
+        const named = objects.map((text) => parseRef(text, options.namespace));
+        const read = options.filename.length === 0 ? [] : readManifests(options.filename, readStdin).map(refOfObject);
+        if (named.length + read.length === 0) throw new Fault("USAGE", { what: "nothing to delete was named", why: "it takes KIND/NAME, or -f FILE", hint: "bowline delete cm/old-settings --site plant-07" });
+        return submit(run, { ...submitOptions(options), spec: { kind: "delete", objects: [...named, ...read] } });
+      }),
+    );
+  orderOptions(program.command("scale <object>").description("set how many replicas a workload has at a site").requiredOption("--replicas <count>", "how many", parseCount(0, replicasMax)))
+    .option(...NAMESPACE)
+    .addHelpText("after", "\nExample:\n  bowline scale deploy/web --replicas 3 -n shop --site plant-07\n")
+    .action((object: string, options: OrderOptions & { replicas: number; namespace: string }, command: Command) =>
+      withRun(command, (run) => submit(run, { ...submitOptions(options), spec: { kind: "scale", object: parseRef(object, options.namespace), replicas: options.replicas } })),
+    );
+  orderOptions(program.command("restart <object>").description("start the pods of a Deployment, StatefulSet or DaemonSet at a site anew, one after the other"))
+    .option(...NAMESPACE)
+    .addHelpText("after", "\nExample:\n  bowline restart deploy/web -n shop --site plant-07\n")
+    .action((object: string, options: OrderOptions & { namespace: string }, command: Command) => withRun(command, (run) => submit(run, { ...submitOptions(options), spec: { kind: "restart", object: parseRef(object, options.namespace) } })));
 }
 
 export function addCommandCommands(program: Command, withRun: WithRun): void {

@@ -3,6 +3,7 @@
 // have another name by now, or be gone. delivery.md sections 2 and 3.
 import { createHash } from "node:crypto";
 import type { CommandBody, CommandRequest, CommandSpec } from "../../shared/api.ts";
+import { unreachable } from "../../shared/kit/assert.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
 import { Fault } from "../../shared/kit/errors.ts";
@@ -89,8 +90,23 @@ function commandId(asked: Asked, siteId: string, nowMs: number): string {
 }
 
 function describe(spec: CommandSpec): string {
-  if (spec.kind === "job") return `job ${spec.namespace}/${spec.name}`;
-  const first = spec.objects[0]!;
-  const rest = spec.objects.length - 1;
-  return `apply ${first.kind}/${first.metadata.name}${rest === 0 ? "" : ` and ${rest} more`}`.slice(0, 200);
+  return title(spec).slice(0, 200);
+}
+
+function title(spec: CommandSpec): string {
+  const more = (count: number): string => (count === 1 ? "" : ` and ${count - 1} more`);
+  switch (spec.kind) {
+    case "job":
+      return `job ${spec.namespace}/${spec.name}`;
+    case "apply":
+      return `apply ${spec.objects[0]!.kind}/${spec.objects[0]!.metadata.name}${more(spec.objects.length)}`;
+    case "delete":
+      return `delete ${spec.objects[0]!.kind}/${spec.objects[0]!.name}${more(spec.objects.length)}`;
+    case "scale":
+      return `scale ${spec.object.kind}/${spec.object.name} to ${spec.replicas}`;
+    case "restart":
+      return `restart ${spec.object.kind}/${spec.object.name}`;
+    default:
+      return unreachable(spec);
+  }
 }

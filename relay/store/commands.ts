@@ -1,5 +1,6 @@
 // Commands at the relay as people see them: accepted with their order, their keys and their letter in one transaction, found again by an Idempotency-Key
 // whatever became of the site's name, listed. The steps that move them are in command-steps.ts.
+import type { CommandSpec } from "../../shared/api.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import type { Repeatability } from "../../shared/rules/command-kinds.ts";
@@ -24,7 +25,7 @@ export interface CommandRow {
   readonly site: string;
   readonly siteName: string;
   readonly ord: number;
-  readonly kind: "apply" | "job";
+  readonly kind: CommandSpec["kind"];
   readonly what: string;
   readonly operator: string;
   readonly state: RelayState;

@@ -13,9 +13,16 @@ export interface CommandKind {
 
 const COMMAND_KINDS: Readonly<Record<string, CommandKind>> = {
   apply: { repeatability: "idempotent", cls: "write", lane: "deploy" },
+  // The objects that it found first, by their UIDs.
+  delete: { repeatability: "idempotent", cls: "write", lane: "deploy" },
+  scale: { repeatability: "idempotent", cls: "write", lane: "interactive" },
+  // The stamp that it writes is the time of its claim.
+  restart: { repeatability: "idempotent", cls: "write", lane: "interactive" },
   // A Job's name is derived from the command, so the cluster knows whether it was started.
   job: { repeatability: "verifiable", cls: "write", lane: "deploy" },
 };
+
+export const COMMAND_KIND_NAMES: readonly string[] = Object.keys(COMMAND_KINDS);
 
 export function findCommandKind(kind: string): CommandKind | null {
   return Object.hasOwn(COMMAND_KINDS, kind) ? COMMAND_KINDS[kind]! : null;

@@ -6,6 +6,8 @@ import { parseCommandBody, parseCommandSpec, requireKey, runMsOf } from "./comma
 const job = { kind: "job", name: "backup", namespace: "shop", image: "busybox", command: ["sh"], env: { A: "1" }, timeoutMs: 60_000 };
 const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a", namespace: "shop" } };
 const apply = { kind: "apply", objects: [configMap], forceConflicts: false };
+const web = { apiVersion: "apps/v1", kind: "Deployment", name: "web", namespace: "shop" };
+const scale = { kind: "scale", object: web, replicas: 0 };
 const body = { operator: "ann", tier: "admin", spec: job };
 
 function faultOf(run: () => unknown): [FaultCode, string] | null {
@@ -22,6 +24,9 @@ test("a spec comes back with the members that are known, and their defaults", ()
   expect(parseCommandSpec({ ...job, extra: 1 })).toEqual(job);
   expect(parseCommandSpec({ kind: "job", name: "a", image: "b" })).toEqual({ kind: "job", name: "a", namespace: "default", image: "b", command: [], env: {}, timeoutMs: 3_600_000 });
   expect(parseCommandSpec({ kind: "apply", objects: [configMap] })).toEqual(apply);
+  expect(parseCommandSpec({ kind: "delete", objects: [{ ...web, uid: "x" }] })).toEqual({ kind: "delete", objects: [web] });
+  expect(parseCommandSpec({ ...scale, extra: 1 })).toEqual(scale);
+  expect(parseCommandSpec({ kind: "restart", object: web, replicas: 3 })).toEqual({ kind: "restart", object: web });
 });
 
 describe("is refused, with the field that is wrong", () => {
@@ -41,6 +46,14 @@ describe("is refused, with the field that is wrong", () => {
     ["an object without a name", { ...apply, objects: [configMap, { ...configMap, metadata: {} }] }, "COMMAND_INVALID", /objects\[1\]\.metadata\.name/],
     ["an object's namespace with a path in it", { ...apply, objects: [{ ...configMap, metadata: { name: "a", namespace: "a/../b" } }] }, "COMMAND_INVALID", /objects\[0\]\.metadata\.namespace/],
     ["a version that is none", { ...apply, objects: [{ ...configMap, apiVersion: "v1/../../x" }] }, "COMMAND_INVALID", /apiVersion/],
+    ["nothing to delete", { kind: "delete", objects: [] }, "COMMAND_INVALID", /spec\.objects/],
+    ["something to delete that has no name", { kind: "delete", objects: [web, { ...web, name: "" }] }, "COMMAND_INVALID", /objects\[1\]\.name/],
+    ["less than no replicas", { ...scale, replicas: -1 }, "COMMAND_INVALID", /spec\.replicas/],
+    ["a part of a replica", { ...scale, replicas: 1.5 }, "COMMAND_INVALID", /spec\.replicas/],
+    ["a million replicas", { ...scale, replicas: 1_000_000 }, "COMMAND_INVALID", /spec\.replicas/],
+    ["nothing to scale", { kind: "scale", replicas: 1 }, "COMMAND_INVALID", /spec\.object/],
+    ["a restart of what has no pods of its own", { kind: "restart", object: { ...web, kind: "ConfigMap" } }, "COMMAND_INVALID", /spec\.object\.kind/],
+    ["a restart beside the namespace", { kind: "restart", object: { ...web, namespace: "../x" } }, "COMMAND_INVALID", /spec\.object\.namespace/],
     ["more objects than fit", { ...apply, objects: Array.from({ length: 1_001 }, () => configMap) }, "COMMAND_INVALID", /spec\.objects/],
   ];
   test.each(refused)("%s", (_what, spec, code, field) => {

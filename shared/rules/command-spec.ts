@@ -1,8 +1,8 @@
 // What a command asks for, judged the same at both ends: by the relay before it accepts, by the agent before it stores, because a signature says who asked and
 // not that what was asked makes sense. Names the field that is wrong. Returns only members that it knows. Pure.
-import type { CommandBody, CommandSpec, KubeObject } from "../api.ts";
+import type { CommandBody, CommandSpec, KubeObject, ObjectRef } from "../api.ts";
 import { Fault } from "../kit/errors.ts";
-import { findCommandKind } from "./command-kinds.ts";
+import { COMMAND_KIND_NAMES, findCommandKind } from "./command-kinds.ts";
 import { OPERATOR_NAME, operatorCharsMax, operatorNameRule } from "./operator-name.ts";
 import { orderingKeyCharsMax } from "./ordering.ts";
 
@@ -11,6 +11,10 @@ const runMsMax = 7 * 86_400_000;
 const objectsMax = 1_000;
 /** A Job's name has at most 63 characters, 13 of them ours. */
 const jobNameCharsMax = 50;
+/** A typing error must not order a million pods. */
+export const replicasMax = 10_000;
+/** Kinds that have pods of their own to restart. */
+const RESTARTABLE: readonly string[] = ["Deployment", "StatefulSet", "DaemonSet"];
 const LABEL = /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/;
 
 export function invalidField(field: string, why: string): Fault {
@@ -35,7 +39,10 @@ export function parseCommandSpec(spec: unknown): CommandSpec {
   const record = spec as Record<string, unknown>;
   if (record["kind"] === "apply") return parseApply(record);
   if (record["kind"] === "job") return parseJob(record);
-  throw new Fault("COMMAND_INVALID", { what: `there is no command kind "${String(record["kind"]).slice(0, 40)}"`, why: "apply and job are known", hint: "bowline apply --help, bowline job run --help" });
+  if (record["kind"] === "delete") return parseDelete(record);
+  if (record["kind"] === "scale") return parseScale(record);
+  if (record["kind"] === "restart") return parseRestart(record);
+  throw new Fault("COMMAND_INVALID", { what: `there is no command kind "${String(record["kind"]).slice(0, 40)}"`, why: `${COMMAND_KIND_NAMES.join(", ")} are known`, hint: "bowline --help" });
 }
 
 /** What a command's envelope holds. `cls`: the class in the signed header, which must be the kind's own: a key that may only read must not sign a write. */
@@ -64,12 +71,39 @@ function requireObject(object: unknown, index: number): void {
   const record = object as { apiVersion?: unknown; kind?: unknown; metadata?: { name?: unknown; namespace?: unknown } } | null;
   const at = `spec.objects[${index}]`;
   if (typeof record !== "object" || record === null) throw invalidField(at, "it must be an object");
-  if (typeof record.apiVersion !== "string" || !/^(?:[a-z0-9.-]+\/)?v[a-z0-9]+$/.test(record.apiVersion)) throw invalidField(`${at}.apiVersion`, 'it must be like "v1" or "apps/v1"');
-  if (typeof record.kind !== "string" || !/^[A-Za-z][A-Za-z0-9]{0,62}$/.test(record.kind)) throw invalidField(`${at}.kind`, "it must name a kind");
-  const name = record.metadata?.name;
-  if (typeof name !== "string" || name === "" || name.length > 253) throw invalidField(`${at}.metadata.name`, "every object needs a name (generateName could not be applied twice)");
-  const namespace = record.metadata?.namespace;
-  if (namespace !== undefined && (typeof namespace !== "string" || namespace.length > 63 || !LABEL.test(namespace))) throw invalidField(`${at}.metadata.namespace`, "it must be a DNS label");
+  requireRef({ apiVersion: record.apiVersion, kind: record.kind, name: record.metadata?.name, namespace: record.metadata?.namespace }, at, `${at}.metadata`);
+}
+
+/** `at` and `named`: where kind and name stand. */
+function requireRef(ref: Readonly<Record<keyof ObjectRef, unknown>>, at: string, named: string): ObjectRef {
+  const { apiVersion, kind, name, namespace } = ref;
+  if (typeof apiVersion !== "string" || !/^(?:[a-z0-9.-]+\/)?v[a-z0-9]+$/.test(apiVersion)) throw invalidField(`${at}.apiVersion`, 'it must be like "v1" or "apps/v1"');
+  if (typeof kind !== "string" || !/^[A-Za-z][A-Za-z0-9]{0,62}$/.test(kind)) throw invalidField(`${at}.kind`, "it must name a kind");
+  if (typeof name !== "string" || name === "" || name.length > 253) throw invalidField(`${named}.name`, "every object needs a name (generateName could not be applied twice)");
+  if (namespace !== undefined && (typeof namespace !== "string" || namespace.length > 63 || !LABEL.test(namespace))) throw invalidField(`${named}.namespace`, "it must be a DNS label");
+  return { apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) };
+}
+
+function parseRef(value: unknown, at: string): ObjectRef {
+  if (typeof value !== "object" || value === null) throw invalidField(at, "it must be an object with apiVersion, kind and name");
+  const record = value as Record<string, unknown>;
+  return requireRef({ apiVersion: record["apiVersion"], kind: record["kind"], name: record["name"], namespace: record["namespace"] }, at, at);
+}
+
+function parseDelete({ objects }: Record<string, unknown>): CommandSpec {
+  if (!Array.isArray(objects) || objects.length === 0 || objects.length > objectsMax) throw invalidField("spec.objects", `it must be a list of 1 to ${objectsMax} objects`);
+  return { kind: "delete", objects: objects.map((value, index) => parseRef(value, `spec.objects[${index}]`)) };
+}
+
+function parseScale({ object, replicas }: Record<string, unknown>): CommandSpec {
+  if (typeof replicas !== "number" || !Number.isSafeInteger(replicas) || replicas < 0 || replicas > replicasMax) throw invalidField("spec.replicas", `it must be a whole number from 0 to ${replicasMax}`);
+  return { kind: "scale", object: parseRef(object, "spec.object"), replicas };
+}
+
+function parseRestart({ object }: Record<string, unknown>): CommandSpec {
+  const ref = parseRef(object, "spec.object");
+  if (!RESTARTABLE.includes(ref.kind)) throw invalidField("spec.object.kind", `${RESTARTABLE.join(", ")} can be restarted`);
+  return { kind: "restart", object: ref };
 }
 
 function parseJob(record: Record<string, unknown>): CommandSpec {

@@ -43,6 +43,19 @@ test("jobs of one name wait for each other, others do not, nor do they hold back
   expect([waits(job("a", "x"), job("a", "x")), waits(job("a", "x"), job("b", "x")), waits(job("a", "x"), apply(object("ConfigMap", "a", "x")))]).toEqual([true, false, false]);
 });
 
+test("small changes wait for what touches the same object, and not for each other beside it", () => {
+  const web = { apiVersion: "apps/v1", kind: "Deployment", name: "web", namespace: "shop" };
+  const changes: CommandSpec[] = [{ kind: "scale", object: web, replicas: 1 }, { kind: "restart", object: web }, { kind: "delete", objects: [web] }];
+  const other: CommandSpec = { kind: "delete", objects: [{ ...web, name: "other" }] };
+  for (const left of changes) {
+    for (const right of changes) expect(waits(left, right)).toBe(true);
+    expect(waits(left, apply(object("Deployment", "web", "shop", "apps/v1")))).toBe(true);
+    expect(waits(left, apply(object("Namespace", "shop")))).toBe(true);
+    expect(waits(left, other)).toBe(false);
+  }
+  expect(waits({ kind: "delete", objects: [{ apiVersion: "v1", kind: "Namespace", name: "shop" }] }, changes[0]!)).toBe(true);
+});
+
 test("an operator's own key is kept beside what is touched", () => {
   expect(waits(job("a", "x"), job("b", "x"), ["release", "release"])).toBe(true);
   expect(waits(job("a", "x"), job("a", "x"), ["one", "two"])).toBe(true);

@@ -1,6 +1,6 @@
 // Which commands wait for which: the keys of what a command changes (its own) and of what it stands on (shared). Two commands are kept in order when one's own
 // key is any key of the other; everything else runs side by side. Both ends derive the same keys from the same body. Pure. delivery.md section 4.
-import type { CommandSpec, KubeObject } from "../api.ts";
+import type { CommandSpec, ObjectRef } from "../api.ts";
 
 export interface TargetKey {
   readonly key: string;
@@ -19,18 +19,22 @@ export function targetKeys(spec: CommandSpec, orderingKey?: string): TargetKey[]
   if (spec.kind === "job") {
     own(objectKey("Job", spec.name, spec.namespace));
     standsOn(namespaceKey(spec.namespace));
-  } else for (const object of spec.objects) addObject(object, own, standsOn);
+  } else for (const ref of refsOf(spec)) addObject(ref, own, standsOn);
   return [...keys].map(([key, isOwn]) => ({ key, isOwn }));
 }
 
-function addObject(object: KubeObject, own: (key: string) => void, standsOn: (key: string) => void): void {
-  const { kind, apiVersion, metadata } = object;
-  const namespace = metadata.namespace ?? "default"; // what an apply takes for an object that names none
-  if (kind === "Namespace") return own(namespaceKey(metadata.name));
-  own(objectKey(kind, metadata.name, namespace));
+function refsOf(spec: Exclude<CommandSpec, { kind: "job" }>): ObjectRef[] {
+  if (spec.kind === "apply") return spec.objects.map(({ apiVersion, kind, metadata: { name, namespace } }) => ({ apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) }));
+  return spec.kind === "delete" ? [...spec.objects] : [spec.object];
+}
+
+function addObject({ kind, apiVersion, name, namespace = "default" }: ObjectRef, own: (key: string) => void, standsOn: (key: string) => void): void {
+  // "default" is what a cluster takes for an object that names no namespace.
+  if (kind === "Namespace") return own(namespaceKey(name));
+  own(objectKey(kind, name, namespace));
   standsOn(namespaceKey(namespace));
   // A definition is named PLURAL.GROUP, and every object of that group stands on it.
-  if (kind === "CustomResourceDefinition") own(`group:${metadata.name.slice(metadata.name.indexOf(".") + 1)}`);
+  if (kind === "CustomResourceDefinition") own(`group:${name.slice(name.indexOf(".") + 1)}`);
   const slash = apiVersion.indexOf("/");
   if (slash > 0) standsOn(`group:${apiVersion.slice(0, slash)}`);
 }

@@ -24,7 +24,7 @@ export function boundedOutcome(outcome: CommandOutcome): CommandOutcome {
 
 /** Objects of one outcome: as many as go into one command, and some. */
 const objectsMax = 2_000;
-const RESULTS: readonly string[] = ["created", "configured", "unchanged", "failed", "completed"] satisfies ObjectResult["result"][];
+const RESULTS: readonly string[] = ["created", "configured", "unchanged", "deleted", "failed", "completed"] satisfies ObjectResult["result"][];
 
 /** What a site says of a command's end, its members in the order of the type, within the bound. Fault ENVELOPE_MALFORMED. */
 export function parseOutcome(value: unknown): CommandOutcome & { readonly state: TerminalState } {
