@@ -13,13 +13,17 @@ import { VIOLATIONS } from "./tidy/violations.ts";
 const repository = repositoryTree();
 const shown = ({ path, line, what }: Finding): string => `${path}:${line} ${what}`;
 
-/** What each ring's own configuration includes. */
+interface Included {
+  readonly include?: readonly string[];
+}
+
+/** What each ring's own configuration includes, or each of its projects. */
 async function ringGlobs(): Promise<string[]> {
   const configurations = [...repository.files.keys()].filter((path) => /(?:^|\/)vitest[\w.]*\.config\.ts$/.test(path));
   const globs = await Promise.all(
     configurations.map(async (path) => {
-      const { default: configuration } = (await import(pathToFileURL(join(repositoryRoot, path)).href)) as { default: { test?: { include?: string[] } } };
-      return configuration.test?.include ?? [];
+      const { default: configuration } = (await import(pathToFileURL(join(repositoryRoot, path)).href)) as { default: { test?: Included & { projects?: { test?: Included }[] } } };
+      return [configuration.test, ...(configuration.test?.projects ?? []).map(({ test: project }) => project)].flatMap((part) => part?.include ?? []);
     }),
   );
   return globs.flat();
