@@ -30,8 +30,9 @@ export interface Accepted {
   readonly id: string;
   readonly site: string;
   readonly key: string;
-  /** What it applies, by path; empty for a Job. */
+  /** What it applies or deletes, by path; empty for a Job. */
   readonly paths: readonly string[];
+  readonly isDelete: boolean;
 }
 
 interface Claim {
@@ -54,6 +55,8 @@ export class Checker {
   readonly states = new Map<string, RelayRow>();
   readonly #claims = new Map<string, Claim>();
   readonly #markOf = new Map<string, string>();
+  /** The delete that was claimed last for what has this name: those of one name are in order, so it is the one that is under way. */
+  readonly #deleting = new Map<string, string>();
   /** What a process has begun. */
   readonly #begun = new Set<string>();
   readonly #started = new Map<string, number>();
@@ -142,8 +145,11 @@ export class Checker {
     const before = this.#claims.get(key);
     if (before !== undefined && before.epoch === site.epoch) this.#violate(2, `${id} was claimed twice at ${site.name}`);
     this.#claims.set(key, { id, ord: row.ord, epoch: site.epoch, deadlineMs: row.deadline_ms });
-    const { spec } = JSON.parse(Buffer.from(body).toString("utf8")) as { spec: { kind: string; objects?: { metadata: { annotations?: Record<string, string> } }[] } };
-    for (const object of spec.objects ?? []) this.#markOf.set(`${site.name} ${object.metadata.annotations?.[MARK] ?? ""}`, id);
+    const { spec } = JSON.parse(Buffer.from(body).toString("utf8")) as { spec: { kind: string; objects?: { name?: string; metadata?: { annotations?: Record<string, string> } }[] } };
+    for (const object of spec.objects ?? []) {
+      if (spec.kind === "delete") this.#deleting.set(`${site.name} ${object.name}`, id);
+      else this.#markOf.set(`${site.name} ${object.metadata?.annotations?.[MARK] ?? ""}`, id);
+    }
   }
 
   // What was done to a cluster.
@@ -164,8 +170,10 @@ export class Checker {
   }
 
   effect(site: SimSite, effect: Effect): void {
-    if (effect.kind === "removed") return;
-    const claim = this.#claimOf(site, effect.mark!);
+    // Jobs are removed by the agent itself, a day after their end.
+    if (effect.kind === "removed" && effect.path.includes("/jobs/")) return;
+    const name = effect.path.slice(effect.path.lastIndexOf("/") + 1);
+    const claim = effect.kind === "removed" ? this.#claims.get(`${site.name} ${this.#deleting.get(`${site.name} ${name}`) ?? ""}`) : this.#claimOf(site, effect.mark!);
     const id = claim?.id ?? "";
     this.#world.note(site.name, `${effect.kind} ${effect.path} by ${id.slice(0, 8)}`);
     // 2: a claim that a lost disk took with it was durable all the same.
@@ -207,12 +215,12 @@ export class Checker {
   }
 
   /** What is said of a command fits what was done. */
-  #judgeEnd({ id, site, paths }: Accepted): void {
+  #judgeEnd({ id, site, paths, isDelete }: Accepted): void {
     const state = this.states.get(id)?.state ?? "";
     const wasDone = (this.#started.get(id) ?? 0) > 0 || paths.some((path) => this.#applied.get(`${site} ${path}`)?.has(id) === true);
     if (WITHOUT_EFFECT.has(state) && wasDone) this.#violate(9, `${id} is ${state} and was done`);
     const isWhole = paths.length === 0 ? wasDone : paths.every((path) => this.#applied.get(`${site} ${path}`)?.has(id) === true);
-    if (state === "succeeded" && !isWhole) this.#violate(9, `${id} succeeded and was not done`);
+    if (state === "succeeded" && !isWhole && !isDelete) this.#violate(9, `${id} succeeded and was not done`);
   }
 
   /** 4: an object is as the last one that changed it left it. */
@@ -224,8 +232,9 @@ export class Checker {
       for (const order of orders) {
         if (!order.paths.includes(path)) continue;
         const { state } = this.states.get(order.id)!;
-        if (state === "succeeded") allowed = new Set([order.key]);
-        else if (this.#applied.get(`${site.name} ${path}`)?.has(order.id) === true) allowed.add(order.key);
+        const left = order.isDelete ? "" : order.key;
+        if (state === "succeeded") allowed = new Set([left]);
+        else if (this.#applied.get(`${site.name} ${path}`)?.has(order.id) === true) allowed.add(left);
       }
       const mark = markOf(site.cluster.find(path));
       if (!allowed.has(mark)) this.#violate(4, `${path} at ${site.name} is as "${mark}" left it, not as ${[...allowed].join(" or ")}`);

@@ -19,6 +19,7 @@ export interface Effect {
 interface Stored {
   readonly body: KubeObject;
   readonly version: number;
+  readonly uid: string;
 }
 
 /** Where a command's own mark stands in what it applies; a Job says its command by an annotation of the product's. */
@@ -55,7 +56,8 @@ export class SimCluster {
           return this.#call(process, call);
         },
         pathOf: (object) => {
-          this.onAttempt(process, markOf(object, MARK));
+          const mark = markOf(object, MARK);
+          if (mark !== "") this.onAttempt(process, mark); // what is deleted is only named
           return Promise.resolve(pathOf(object));
         },
       },
@@ -99,6 +101,7 @@ export class SimCluster {
         return this.#create(path, body as KubeObject);
       case "DELETE":
         if (found === undefined) return refused(404, "NotFound");
+        if (!isMeant(found, body)) return refused(409, "Conflict");
         this.#objects.delete(path);
         this.#effect("removed", path, null);
         return { status: 200, body: {} };
@@ -107,7 +110,8 @@ export class SimCluster {
 
   #apply(path: string, body: KubeObject, found: Stored | undefined): KubeAnswer {
     const isSame = found !== undefined && JSON.stringify(found.body) === JSON.stringify(body);
-    const stored = isSame ? found : { body, version: (this.#version += 1) };
+    const version = (this.#version += 1);
+    const stored = isSame ? found : { body, version, uid: found?.uid ?? `uid-${version}` };
     this.#objects.set(path, stored);
     this.#effect("applied", path, markOf(body, MARK));
     return { status: found === undefined ? 201 : 200, body: this.#shown(stored) };
@@ -116,20 +120,21 @@ export class SimCluster {
   #create(collection: string, body: KubeObject): KubeAnswer {
     const path = `${collection}/${body.metadata.name}`;
     if (this.#objects.has(path)) return refused(409, "AlreadyExists");
-    const stored = { body, version: (this.#version += 1) };
+    const version = (this.#version += 1);
+    const stored = { body, version, uid: `uid-${version}` };
     this.#objects.set(path, stored);
     this.#effect("started", path, markOf(body, COMMAND_ID));
     const endMs = this.#world.between(100, 30_000);
     const type = this.#world.chance(0.8) ? "Complete" : "Failed";
     this.#world.after(endMs, () => {
       if (this.#objects.get(path) !== stored) return;
-      this.#objects.set(path, { body: { ...body, status: { conditions: [{ type, status: "True", message: "as it ended" }] } }, version: (this.#version += 1) });
+      this.#objects.set(path, { ...stored, body: { ...body, status: { conditions: [{ type, status: "True", message: "as it ended" }] } }, version: (this.#version += 1) });
     });
     return { status: 201, body: this.#shown(stored) };
   }
 
-  #shown({ body, version }: Stored): unknown {
-    return structuredClone({ ...body, metadata: { ...body.metadata, resourceVersion: String(version), uid: `uid-${version}` } });
+  #shown({ body, version, uid }: Stored): unknown {
+    return structuredClone({ ...body, metadata: { ...body.metadata, resourceVersion: String(version), uid } });
   }
 
   #effect(kind: Effect["kind"], path: string, mark: string | null): void {
@@ -146,6 +151,12 @@ export function markOf(object: KubeObject | null, name = MARK): string {
 
 export function pathOf({ apiVersion, kind, metadata }: KubeObject): string {
   return `/${apiVersion.includes("/") ? "apis" : "api"}/${apiVersion}/namespaces/${metadata.namespace ?? "default"}/${kind.toLowerCase()}s/${metadata.name}`;
+}
+
+/** A delete may name the very object that it means. */
+function isMeant(found: Stored, body: unknown): boolean {
+  const uid = (body as { preconditions?: { uid?: string } } | undefined)?.preconditions?.uid;
+  return uid === undefined || uid === found.uid;
 }
 
 function refused(status: number, reason: string): KubeAnswer {

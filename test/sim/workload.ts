@@ -1,6 +1,6 @@
 // What people ask in a simulated run: orders for sites at any time, asked again under their key until they are accepted, some of them taken back. Knows of the relay
 // only what a caller of its API knows.
-import type { CommandRequest, KubeObject } from "../../shared/api.ts";
+import type { CommandRequest, CommandSpec, KubeObject } from "../../shared/api.ts";
 import { MARK, pathOf } from "./sim-cluster.ts";
 import type { Checker } from "./checker.ts";
 import type { SimRelay } from "./sim-relay.ts";
@@ -41,7 +41,7 @@ export class Workload {
     for (;;) {
       try {
         const row = await relay.submit(request, key);
-        checker.accepted.set(row.id, { id: row.id, site, key, paths: request.spec.kind === "apply" ? request.spec.objects.map(pathOf) : [] });
+        checker.accepted.set(row.id, { id: row.id, site, key, paths: pathsOf(request.spec), isDelete: request.spec.kind === "delete" });
         world.note("operator", `${key} for ${site} is ${row.id.slice(0, 8)}, ${request.spec.kind}`);
         this.asking -= 1;
         return this.#takeBack(row.id);
@@ -56,11 +56,19 @@ export class Workload {
     const { world } = this.#options;
     return {
       site,
-      spec: world.chance(0.4) ? { kind: "job", name: `job-${key}`, namespace: "default", image: "image", command: [], env: {}, timeoutMs: 600_000 } : { kind: "apply", objects: this.#objects(key), forceConflicts: false },
+      spec: this.#spec(key),
       ...(world.chance(0.3) ? { expiresInMs: Math.round(world.pick([8_000, 40_000, 200_000])) } : {}),
       ...(world.chance(0.15) ? { orderingKey: world.pick(["x", "y"]) } : {}),
       ...(world.chance(0.1) ? { collapseKey: world.pick(["m", "n"]) } : {}),
     };
+  }
+
+  #spec(key: string): CommandSpec {
+    const choice = this.#options.world.random();
+    if (choice < 0.35) return { kind: "job", name: `job-${key}`, namespace: "default", image: "image", command: [], env: {}, timeoutMs: 600_000 };
+    const objects = this.#objects(key);
+    if (choice < 0.5) return { kind: "delete", objects: objects.map(({ apiVersion, kind, metadata: { name } }) => ({ apiVersion, kind, name, namespace: "default" })) };
+    return { kind: "apply", objects, forceConflicts: false };
   }
 
   #objects(key: string): KubeObject[] {
@@ -86,4 +94,10 @@ export class Workload {
         );
     });
   }
+}
+
+/** What an order changes by name. */
+function pathsOf(spec: CommandSpec): string[] {
+  if (spec.kind === "apply") return spec.objects.map(pathOf);
+  return spec.kind === "delete" ? spec.objects.map(({ apiVersion, kind, name }) => pathOf({ apiVersion, kind, metadata: { name, namespace: "default" } })) : [];
 }
