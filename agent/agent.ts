@@ -182,13 +182,14 @@ export class Agent {
     const abort = (): void => socket.close();
     signal.addEventListener("abort", abort, { once: true });
     try {
-      const hello = await makeHello(store, { agentEpoch, relayEpoch: this.#standing.relayEpoch, trustVersion: this.#standing.trustVersion, version: this.#version, freeOctets: this.#ports.freeOctets(), clockErrorMs: this.#siteClock.estimate()?.errorMs ?? null });
+      const hello = await makeHello(store, { agentEpoch, relayEpoch: this.#standing.relayEpoch, relayFence: this.#standing.relayFence, trustVersion: this.#standing.trustVersion, ...this.#standing.presented, version: this.#version, freeOctets: this.#ports.freeOctets(), clockErrorMs: this.#siteClock.estimate()?.errorMs ?? null });
       const begunMs = this.#clock.monoMs();
       const shaken = await shakeHands(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello }, this.#clock, signal);
       await keepTime(this.#timePorts, this.#siteClock.agree(shaken.relayTimeMs, this.#clock.monoMs() - begunMs));
-      await this.#standing.absorb(shaken.welcome);
+      await this.#standing.absorb(shaken);
       if (shaken.welcome.trustMore === true && shaken.welcome.trust.length > 0) return (socket.close(), null); // the rest of the chain comes with the next dial
       if (shaken.welcome.state === "waiting") return await this.#waitForApproval(socket);
+      if (shaken.welcome.wantsRecords === true) await this.#postRecords();
       signal.removeEventListener("abort", abort); // from here on the link ends by its own BYE
       return await this.#serve({ socket, dial: dialNumber, result: shaken, inDoubt: hello.inDoubt });
     } catch (error) {
@@ -196,6 +197,16 @@ export class Agent {
       throw error;
     } finally {
       signal.removeEventListener("abort", abort);
+    }
+  }
+
+  /** A site whose disk is full still links: the relay asks again on each link, and offers nothing until it has them. */
+  async #postRecords(): Promise<void> {
+    try {
+      await this.#folder.store.call("postRecords", { relayEpoch: this.#standing.relayEpoch, nowMs: this.#siteClock.shownMs() });
+      this.#log.warn({ relayEpoch: this.#standing.relayEpoch }, "the relay was put back from a copy; it is told what this site knows of its commands");
+    } catch (error) {
+      this.#log.error({ code: asFault(error).code, why: asFault(error).why }, "what this site knows of its commands could not be told");
     }
   }
 

@@ -58,9 +58,9 @@ export async function askToJoin(folder: AgentFolder, { openRelay, clock, boot }:
       keys: folder.keys.sign,
       join: { token: joining.id, signKey: folder.keys.sign.publicKey, boxKey: folder.keys.box.publicKey, name: joining.name, labels: joining.labels, secret: Buffer.from(joining.secret, "base64url") },
     };
-    const { welcome } = await shakeHands(socket, handshake, clock, signal);
+    const shaken = await shakeHands(socket, handshake, clock, signal);
     const standing = await SiteStanding.open(folder, relay);
-    await standing.absorb(welcome);
+    await standing.absorb(shaken);
     await folder.store.call("putFacts", { facts: {}, drop: ["joining"] });
     return standing;
   } finally {

@@ -25,10 +25,12 @@ export interface ServeOptions {
   readonly onStream: StreamHandler;
 }
 
+type OwnFacts = Pick<AgentHello, "agentEpoch" | "relayEpoch" | "relayFence" | "trustVersion" | "statement" | "version" | "freeOctets" | "clockErrorMs">;
+
 /** The hello of a claim: what this end holds and grants. */
-export async function makeHello(store: AgentStore, facts: { readonly agentEpoch: string; readonly relayEpoch: number; readonly trustVersion: number; readonly version: string; readonly freeOctets: number; readonly clockErrorMs: number | null }): Promise<AgentHello> {
-  const [inDoubt, counts] = await Promise.all([store.call("ownInDoubt", null), store.call("ownCounts", null)]);
-  return { ...facts, startCredit: creditStartBytes, letterCredit: ownLetterCredit, inDoubt, outbox: counts.waiting };
+export async function makeHello(store: AgentStore, facts: OwnFacts): Promise<AgentHello> {
+  const [inDoubt, counts, relayOrder] = await Promise.all([store.call("ownInDoubt", null), store.call("ownCounts", null), store.call("greatestOrder", { relayEpoch: facts.relayEpoch })]);
+  return { ...facts, relayOrder, startCredit: creditStartBytes, letterCredit: ownLetterCredit, inDoubt, outbox: counts.waiting };
 }
 
 export interface Shaken {

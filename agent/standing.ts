@@ -1,7 +1,7 @@
 // Where the site stands: the trust document in force and its own signed statement, as the last WELCOME left them. What a relay says is walked and verified
 // before it is stored, and stored before it is used.
 import { Fault } from "../shared/kit/errors.ts";
-import type { Welcome } from "../shared/link/handshake-parts.ts";
+import type { AgentHandshakeResult } from "../shared/link/handshake.ts";
 import { openSiteStatement, type SiteStatement } from "../shared/trust/site-statement.ts";
 import { acceptFirst, acceptNext, type TrustDocument } from "../shared/trust/trust-document.ts";
 import { recordOf, storedTrust, type AgentFolder, type RelayRecord } from "./folder.ts";
@@ -12,15 +12,20 @@ export class SiteStanding {
   #document: TrustDocument | null;
   #statement: SiteStatement | null;
   relayEpoch: number;
+  /** The last link that the relay gave this process in that epoch. */
+  relayFence = 0;
   name: string;
+  /** The statement as it came, in base64url. */
+  #statementOctets: string;
   /** The facts of the last WELCOME that are stored, as JSON. */
   #stored = "";
 
-  private constructor(folder: AgentFolder, relay: RelayRecord, state: { document: TrustDocument | null; statement: SiteStatement | null; relayEpoch: number; name: string }) {
+  private constructor(folder: AgentFolder, relay: RelayRecord, state: { document: TrustDocument | null; statement: SiteStatement | null; octets: string; relayEpoch: number; name: string }) {
     this.#folder = folder;
     this.#relay = relay;
     this.#document = state.document;
     this.#statement = state.statement;
+    this.#statementOctets = state.statement === null ? "" : state.octets;
     this.relayEpoch = state.relayEpoch;
     this.name = state.name;
   }
@@ -30,7 +35,7 @@ export class SiteStanding {
     const facts = await folder.store.call("allFacts", null);
     const document = await storedTrust(folder.store, relay);
     const statement = document === null || facts.statement === undefined ? null : openSiteStatement(Buffer.from(facts.statement, "base64url"), document, { site: folder.siteId, signKey: folder.keys.sign.publicKey });
-    return new SiteStanding(folder, relay, { document, statement, relayEpoch: Number(facts.relayEpoch ?? 0), name: facts.name ?? recordOf<{ name: string }>(facts, "joining")?.name ?? "" });
+    return new SiteStanding(folder, relay, { document, statement, octets: facts.statement ?? "", relayEpoch: Number(facts.relayEpoch ?? 0), name: facts.name ?? recordOf<{ name: string }>(facts, "joining")?.name ?? "" });
   }
 
   get trustVersion(): number {
@@ -42,8 +47,13 @@ export class SiteStanding {
     return this.#document === null || this.#statement === null ? null : { document: this.#document, epoch: this.#statement.epoch, statement: this.#statement };
   }
 
+  /** What a relay that has forgotten this site is shown. */
+  get presented(): { readonly statement?: string } {
+    return this.#statementOctets === "" ? {} : { statement: this.#statementOctets };
+  }
+
   /** Takes a WELCOME: walks its trust documents, opens its statement, stores both. Fault TRUST_REFUSED, ENVELOPE_*: the relay is not to be believed. */
-  async absorb(welcome: Welcome): Promise<void> {
+  async absorb({ welcome, fence }: Pick<AgentHandshakeResult, "welcome" | "fence">): Promise<void> {
     let document = this.#document;
     const steps: { version: number; envelope: Uint8Array }[] = [];
     // A join is answered with the whole chain, and may be asked again after its answer was stored: what is here to the octet was walked before.
@@ -64,7 +74,10 @@ export class SiteStanding {
     this.#stored = known;
     this.#document = document;
     this.#statement = statement;
+    this.#statementOctets = facts.statement ?? this.#statementOctets;
     this.name = welcome.name;
+    // What an older epoch gave out says nothing of this one's.
+    this.relayFence = relayEpoch === this.relayEpoch ? Math.max(this.relayFence, fence) : fence;
     this.relayEpoch = relayEpoch;
   }
 }

@@ -15,6 +15,7 @@ const TABLE = {
   httpCodec: { flag: "--http-codec", env: "BOWLINE_HTTP_CODEC", fallback: "own" as const, parse: parseOneOf(["own", "library"] as const), help: "who reads kubectl's HTTP/1.1: our strict codec (own), or Node's (library)" },
   drainMs: { flag: "--drain", env: "BOWLINE_DRAIN", fallback: 10_000, parse: parseDurationWithin(0, heardDrainMsMax), help: "how long requests may finish at shutdown", shown: "10s" },
   firstLogin: { flag: "--first-login", env: "BOWLINE_FIRST_LOGIN", fallback: false, parse: parseSwitch, isSwitch: true, help: "init: make a first-login token although an operator has a good one, because it is lost" },
+  newDatabase: { flag: "--new-database", env: "BOWLINE_NEW_DATABASE", fallback: false, parse: parseSwitch, isSwitch: true, help: "init: the keys are there and the database is lost for good: make a new one; the sites come back and wait for approval" },
   output: { flag: "--output", short: "-o", env: "BOWLINE_OUTPUT", fallback: "text" as const, parse: parseOneOf(["text", "json"] as const), help: "init, doctor: text or json" },
   logLevel: { flag: "--log-level", env: "BOWLINE_LOG_LEVEL", fallback: "info" as const, parse: parseOneOf(LOG_LEVELS), help: LOG_LEVELS.join(", ") },
   logFormat: { flag: "--log-format", env: "BOWLINE_LOG_FORMAT", fallback: "auto" as const, parse: parseOneOf(["auto", "json", "text"] as const), help: "auto is text on a terminal and JSON elsewhere" },

@@ -13,7 +13,7 @@ import { leaseLetters, settleLetter } from "./command/deliver.ts";
 import { submitCommand } from "./command/submit.ts";
 import { startSweep } from "./command/sweep.ts";
 import type { SiteOptions } from "./http/operate-sites.ts";
-import type { RelayKeys } from "./setup.ts";
+import { extendTrust, type RelayKeys } from "./setup.ts";
 import { takeLetter } from "./status/intake.ts";
 import type { SiteRow } from "./store/sites.ts";
 import type { RelayStore } from "./store/store.ts";
@@ -65,7 +65,11 @@ export class RelayCore {
       courierSide: (site: { readonly id: string; readonly signKey: string; readonly fence: number }) => ({
         lease: (room: Parameters<typeof leaseLetters>[2]) => leaseLetters(deliver, site, room),
         settle: (id: string, status: Parameters<typeof settleLetter>[3]) => settleLetter(deliver, site, id, status),
-        intake: (letter: Parameters<typeof takeLetter>[2]) => takeLetter(intake, site, letter),
+        intake: async (letter: Parameters<typeof takeLetter>[2]) => {
+          const status = await takeLetter(intake, site, letter);
+          if (letter.head.kind === "records") this.roster.find(site.id)?.poke(); // commands may be offered now
+          return status;
+        },
       }),
     };
     return new Acceptor({ store, identity: keys.identity, clock, random, log, binding, refusal, onLinked: (socket, claim, admitted) => void this.#confirm(serveLink(serving, socket, claim, admitted)) });
@@ -82,6 +86,15 @@ export class RelayCore {
     }
   }
 
+  /** A person says that what came back with a copy of the store may stand. */
+  async #confirmRestores(operator: string): Promise<void> {
+    const { store, keys, clock } = this.#options;
+    const nowMs = clock.wallMs();
+    const { trustVersion } = await store.call("unconfirmedRestores", null);
+    if (trustVersion > 0) await extendTrust(store, keys, trustVersion, nowMs);
+    for (const site of await store.call("confirmRestores", { operator, nowMs })) this.roster.find(site)?.poke();
+  }
+
   #makeOperations(): SiteOptions {
     const { store, clock } = this.#options;
     const { roster, acceptor } = this;
@@ -94,6 +107,7 @@ export class RelayCore {
       },
       approve: (site, name, operator) => this.#approve(site, name, operator),
       end: (site, to, operator) => endSite({ store, clock, acceptor, roster }, { site, to, operator }),
+      confirmRestores: (operator) => this.#confirmRestores(operator),
       poke: (id) => roster.find(id)?.poke(),
       submit: async (request, operator, idempotencyKey) => {
         const row = await submitCommand({ store, clock }, { request, operator, idempotencyKey });

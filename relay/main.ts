@@ -55,7 +55,7 @@ function sayFirstLogin(settings: RelaySettings, local: string, token: string): v
 }
 
 async function init(settings: RelaySettings): Promise<void> {
-  const folder = await openRelayFolder(settings.data);
+  const folder = await openRelayFolder(settings.data, settings.newDatabase);
   try {
     await relayTls(settings.data, settings, ownNames(settings.names), Date.now());
     const token = await firstLogin(folder.store, settings.data, settings.firstLogin);

@@ -13,6 +13,7 @@ import { Api } from "./http/api.ts";
 import { Authenticator, makeOperatorToken, tokenHash } from "./http/auth.ts";
 import { joinTokenRoutes } from "./http/operate-joins.ts";
 import { peopleRoutes } from "./http/operate.ts";
+import { restoredRoutes } from "./http/operate-restored.ts";
 import { commandRoutes, siteRoutes } from "./http/operate-sites.ts";
 import { routes } from "./http/routes.ts";
 import { problemOctets } from "./http/answers.ts";
@@ -125,7 +126,7 @@ class Relay {
       tokenBase: () => ({ identity: [this.#folder.keys.identity.publicKey], trustRoot: this.#trust.rootHash, tls: this.#tls.ca === null ? ({ kind: "webpki" } as const) : ({ kind: "ca", ca: this.#tls.ca } as const), binding: this.#settings.binding }),
     };
     const { operations } = this.#core;
-    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(joins), ...siteRoutes(operations), ...commandRoutes(operations)], auth);
+    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(joins), ...siteRoutes(operations), ...commandRoutes(operations), ...restoredRoutes(operations)], auth);
     const gateway = this.#gateway(auth);
     return routes({
       api,

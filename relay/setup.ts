@@ -6,7 +6,7 @@ import { certificateEndMs, issueCertificate, makeAuthority } from "../shared/kit
 import { Fault } from "../shared/kit/errors.ts";
 import { fileFault, writeWhole } from "../shared/kit/files.ts";
 import { makeSigningKeys, readSecretFile, signingKeysOf, writeSecretFile, type KeyPair } from "../shared/kit/keys.ts";
-import { acceptFirst, firstTrustDocument, parseTrustDocument, renewedTrustDocument, sealTrustDocument, trustRootHash, walkTrust, type TrustDocument } from "../shared/trust/trust-document.ts";
+import { acceptFirst, firstTrustDocument, renewedTrustDocument, sealTrustDocument, storedTrustDocument, trustRootHash, walkTrust, type TrustDocument } from "../shared/trust/trust-document.ts";
 import { openRelayStore, type RelayStore } from "./store/store.ts";
 
 const dayMs = 86_400_000;
@@ -32,7 +32,8 @@ export interface RelayFolder {
   readonly isFirstStart: boolean;
 }
 
-export async function openRelayFolder(dir: string): Promise<RelayFolder> {
+/** `makesDatabase`: the keys are there and the database is lost for good, so a new one is made; its sites come back and wait for approval. */
+export async function openRelayFolder(dir: string, makesDatabase = false): Promise<RelayFolder> {
   const path = join(dir, "identity.key");
   const provisional = join(dir, "identity.key.next");
   const isFirstStart = !existsSync(path);
@@ -46,12 +47,14 @@ export async function openRelayFolder(dir: string): Promise<RelayFolder> {
     throw fileFault(error, dir);
   }
   const keys = keysOf(readSecretFile(isFirstStart ? provisional : path), path);
-  const store = await openRelayStore(dir, !isFirstStart);
+  if (makesDatabase && existsSync(join(dir, "relay.db"))) throw new Fault("STATE_REFUSED", { what: `${join(dir, "relay.db")} is there`, why: "a new database is made only where there is none", hint: "move relay.db away, with relay.db-wal and relay.db-shm; what is queued in it is lost for the sites" });
+  if (!isFirstStart && !makesDatabase && !existsSync(join(dir, "relay.db"))) {
+    throw new Fault("STORE_CORRUPT", { what: `the database ${join(dir, "relay.db")} is gone`, why: "this data folder was in use before", hint: `restore it from a backup. If there is none: bowline relay init --new-database --data ${dir}; the sites come back by themselves and wait for approval, what was queued is lost` });
+  }
+  const store = await openRelayStore(dir, !isFirstStart && !makesDatabase);
   try {
-    if (isFirstStart) {
-      await makeFirstTrust(store, keys);
-      renameSync(provisional, path);
-    }
+    if (isFirstStart || makesDatabase) await makeFirstTrust(store, keys);
+    if (isFirstStart) renameSync(provisional, path);
     return { keys, store, isFirstStart };
   } catch (error) {
     await store.close();
@@ -90,21 +93,30 @@ export async function currentTrust(store: RelayStore, keys: RelayKeys, nowMs: nu
   const chain = (await store.call("trustAfter", { version: 0 })).map((envelope) => Buffer.from(envelope));
   const first = chain[0];
   if (first === undefined) throw new Fault("STORE_CORRUPT", { what: "the database holds no trust document", why: "it belongs to another identity, or lost rows", hint: "restore the whole data folder from one backup" });
-  const rootHash = trustRootHash(firstOf(first));
-  if (!firstOf(first).roles.root.keys.includes(keys.root.publicKey) && !firstOf(first).roles.operator.keys.includes(keys.command.publicKey)) {
+  const rootHash = trustRootHash(storedTrustDocument(first));
+  if (!storedTrustDocument(first).roles.root.keys.includes(keys.root.publicKey) && !storedTrustDocument(first).roles.operator.keys.includes(keys.command.publicKey)) {
     throw new Fault("FILE_INVALID", { what: "the relay's keys and its database do not belong together", why: "the trust document that its sites pinned names other keys", hint: "restore the whole folder from one backup" });
   }
   const document = walkTrust(chain.slice(1), { pinnedHash: rootHash, document: acceptFirst(first, rootHash) })!;
   if (document.expires - nowMs > trustRenewBeforeMs || !document.roles.root.keys.includes(keys.root.publicKey)) return { rootHash, document, isRenewed: false };
-  const next = renewedTrustDocument(document, nowMs);
-  await store.call("putTrust", { version: next.version, envelope: sealTrustDocument(next, [keys.root], nowMs), nowMs });
-  return { rootHash, document: next, isRenewed: true };
+  return { rootHash, document: await renewTrust(store, keys, document, nowMs), isRenewed: true };
 }
 
-/** Version 1 out of its envelope, to find the hash that our own store vouches for. */
-function firstOf(envelope: Buffer): TrustDocument {
-  const at = 5 + envelope[4]! * 80;
-  return parseTrustDocument(envelope.subarray(at + 4 + envelope.readUInt32BE(at) + 4));
+async function renewTrust(store: RelayStore, keys: RelayKeys, before: TrustDocument, nowMs: number): Promise<TrustDocument> {
+  const next = renewedTrustDocument(before, nowMs);
+  await store.call("putTrust", { version: next.version, envelope: sealTrustDocument(next, [keys.root], nowMs), nowMs });
+  return next;
+}
+
+/** Versions that a site may be ahead of a store that was put back from a copy: at one in 45 days, more than seven years. More is nobody's honest one. */
+const trustAheadMax = 64;
+
+/** A site has walked to a version that this store has not: the chain is made longer than that, or the site's own document would run out with nothing to follow it. */
+export async function extendTrust(store: RelayStore, keys: RelayKeys, siteVersion: number, nowMs: number): Promise<number> {
+  let { document } = await currentTrust(store, keys, nowMs);
+  if (siteVersion <= document.version || siteVersion > document.version + trustAheadMax || !document.roles.root.keys.includes(keys.root.publicKey)) return document.version;
+  while (document.version <= siteVersion) document = await renewTrust(store, keys, document, nowMs);
+  return document.version;
 }
 
 export interface RelayTls {

@@ -45,7 +45,7 @@ describe("a new agent database", () => {
     await relay.store.call("expireCommands", { nowMs: nowMs + 20_000 });
     for (const id of ids) expect([id, await relay.state(id)]).toEqual([id, "outcome-unknown"]);
     const [row] = await relay.rows("SELECT why FROM commands WHERE id = 'expires'");
-    expect(row!["why"]).toBe("its deadline passed before the site returned; it may have been done before the agent's database was lost");
+    expect(row!["why"]).toBe("its deadline passed before the site returned; it may have been done before a database was lost");
   });
 
   test("forgets which of the old one's letters came: a result of the same name is taken anew", async () => {

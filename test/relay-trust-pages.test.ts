@@ -31,7 +31,7 @@ test("forty documents are walked in pages, each of which fits its frame, and no 
   for (let dial = 10; dial < 20; dial += 1) {
     const hello = { agentEpoch: "e", relayEpoch: 1, trustVersion: document?.version ?? 0, startCredit: 1, letterCredit: { letters: 1, octets: 1 }, inDoubt: [], version: "1", freeOctets: 1, outbox: 0 };
     const claim: Claim = { purpose: "link", boot: "b", dial, fence: dial, site: relay.site, hello, join: null, isSignedBy: () => true, isProvenBy: () => false };
-    const { welcome } = await admitLink(relay.store as unknown as RelayStore, clock, claim);
+    const { welcome } = await admitLink(relay.store as unknown as RelayStore, clock, claim, "exporter");
     const frame = encodeHandshake(welcomeJson(welcome));
     expect(frame.length).toBeLessThan(handshakeClaimBytesMax);
     const heard = parseWelcome(JSON.parse(JSON.stringify(welcomeJson(welcome))) as Record<string, unknown>);

@@ -6,6 +6,7 @@ import { crashPoint } from "../../shared/kit/crash.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { inDoubtLetters, isInDoubt, isUnderWay, leaseLetters, outboxCounts, putLetter, removeLetter, returnLetter, type LeaseArgs, type LeasedLetter, type OutboxCounts } from "../../shared/outbox/outbox.ts";
 import type { LetterKind } from "../../shared/outbox/letter.ts";
+import type { LaneName } from "../../shared/rules/lanes.ts";
 import { boundedOutcome, cut } from "../../shared/rules/outcome.ts";
 import { headerBytes, type HeaderParts } from "../../shared/trust/envelope.ts";
 import { draw, putFacts } from "./identity.ts";
@@ -15,11 +16,14 @@ import { commandReported } from "./tombstones.ts";
 const eventsWaitingMax = 1_000;
 const SELF = "";
 
+/** Records go first: until the relay has them it offers nothing. */
+const LANE_OF: Readonly<Partial<Record<LetterKind, LaneName>>> = { records: "control", report: "interactive", event: "bulk" };
+
 /** `body` is the JSON that gets signed; `kind` is repeated inside it. */
 export function* post(letter: { readonly id: string; readonly kind: LetterKind; readonly body: Readonly<Record<string, unknown>>; readonly replaceKey?: string; readonly nowMs: number }): Operation<void> {
   const body = bodyOf(letter.kind, letter.body);
   const ord = yield* draw({ name: "order" });
-  const lane = letter.kind === "event" ? "bulk" : letter.kind === "report" ? "interactive" : "deploy";
+  const lane = LANE_OF[letter.kind] ?? "deploy";
   yield* putLetter({ id: letter.id, site: SELF, lane, kind: letter.kind, replaceKey: letter.replaceKey ?? null, ord, afterId: null, body, octets: body.length, nowMs: letter.nowMs, sum: sumOf(body) });
 }
 

@@ -2,6 +2,7 @@
 import * as commands from "./commands.ts";
 import * as identity from "./identity.ts";
 import * as letters from "./letters.ts";
+import * as records from "./records.ts";
 import * as tombstones from "./tombstones.ts";
 
 export { applicationId, migrations } from "./schema.ts";
@@ -22,6 +23,8 @@ export const operations = {
   ownUnsendable: letters.ownUnsendable,
   settleOwnDoubts: letters.settleOwnDoubts,
   ownCounts: letters.ownCounts,
+  postRecords: records.postRecords,
+  greatestOrder: records.greatestOrder,
   storeCommand: commands.storeCommand,
   cancelCommand: commands.cancelCommand,
   heldCommands: commands.heldCommands,

@@ -106,7 +106,7 @@ export class Acceptor {
 
   /** Shakes hands on an agent's socket and hands it over, keeps it waiting, or says why not. Never rejects. */
   async take(socket: LinkSocket): Promise<void> {
-    const { store, identity, clock, log, onLinked } = this.#options;
+    const { store, identity, clock, log, binding, onLinked } = this.#options;
     let admitted: Admitted | null = null;
     try {
       const { claim } = await relayHandshake(socket, {
@@ -114,7 +114,7 @@ export class Acceptor {
         nowMs: () => clock.wallMs(),
         drawFence: () => store.call("drawFence", null),
         admit: async (asked) => {
-          admitted = asked.purpose === "join" ? await admitJoin(store, clock, asked) : await admitLink(store, clock, asked);
+          admitted = asked.purpose === "join" ? await admitJoin(store, clock, asked) : await admitLink(store, clock, asked, binding);
           return admitted.welcome;
         },
       });

@@ -7,6 +7,8 @@ import type { Claim } from "../../shared/link/handshake.ts";
 import { trustCharsMax, trustStepsMax, type Welcome } from "../../shared/link/handshake-parts.ts";
 import { parseLabels } from "../../shared/rules/labels.ts";
 import { requireSiteName } from "../../shared/rules/target.ts";
+import { readSiteStatement, type SiteStatement } from "../../shared/trust/site-statement.ts";
+import { storedTrustDocument } from "../../shared/trust/trust-document.ts";
 import { creditStartBytes, letterCreditBytes, letterCreditLetters } from "../../shared/wire/limits.ts";
 import type { SiteRow } from "../store/sites.ts";
 import type { RelayStore } from "../store/store.ts";
@@ -18,11 +20,11 @@ export interface Admitted {
 
 export const ownLetterCredit = { letters: letterCreditLetters, octets: letterCreditBytes } as const;
 
-/** A claim to an existing site: its key, its numbers, and what is in doubt. */
-export async function admitLink(store: RelayStore, clock: Clock, claim: Claim): Promise<Admitted> {
+/** A claim to an existing site: its key, its numbers, and what is in doubt. `binding`: how this relay's links are bound to TLS. */
+export async function admitLink(store: RelayStore, clock: Clock, claim: Claim, binding: "exporter" | "none"): Promise<Admitted> {
   const id = claim.site!;
   const hello = claim.hello!;
-  const known = await store.call("findSiteById", { id });
+  const known = (await store.call("findSiteById", { id })) ?? (await parkedSite(store, clock, claim, binding));
   // A site that is unknown and one whose key does not fit answer alike to a stranger.
   if (known === null || !claim.isSignedBy(known.signKey)) {
     throw new Fault("SITE_KEY_WRONG", { what: "the relay knows no site with this key", why: known === null ? "no such site has joined, or the relay's database is older" : "the proof does not fit", hint: "join again with a new token and an empty --data folder: bowline agent join --token TOKEN --data FOLDER" });
@@ -37,12 +39,30 @@ export async function admitLink(store: RelayStore, clock: Clock, claim: Claim): 
     freeOctets: hello.freeOctets,
     clockErrorMs: hello.clockErrorMs ?? null,
     agentInDoubt: hello.inDoubt,
+    given: { relayEpoch: hello.relayEpoch, fence: hello.relayFence ?? 0, order: hello.relayOrder ?? 0, trustVersion: hello.trustVersion },
     nowMs: clock.wallMs(),
   });
   if (isClone) {
     throw new Fault("SITE_CLONED", { what: "another agent runs with this site's keys", why: `it has dialled more often than this one (dial ${claim.dial})`, hint: "stop one of them; keys belong to one agent. After restoring an old copy of the agent's data, join again with a new token and an empty --data folder" });
   }
   return { site, welcome: await welcomeOf(store, site, claim, { inDoubt, held }) };
+}
+
+/** A site that is unknown here and shows this relay's own signature under who it is: the store was put back from a copy, or is a new one. Null for any other. */
+async function parkedSite(store: RelayStore, clock: Clock, claim: Claim, binding: "exporter" | "none"): Promise<SiteRow | null> {
+  const id = claim.site!;
+  if (claim.hello?.statement === undefined) return null;
+  const newest = (await store.call("trustAfter", { version: 0 })).at(-1);
+  if (newest === undefined) return null;
+  let statement: SiteStatement;
+  try {
+    statement = readSiteStatement(Buffer.from(claim.hello.statement, "base64url"), storedTrustDocument(newest), id);
+  } catch {
+    return null; // another relay's, or nobody's: a stranger like any other
+  }
+  const { name, signKey, boxKey, labels, tier, epoch } = statement;
+  if (siteIdOf(signKey) !== id || !claim.isSignedBy(signKey)) return null;
+  return store.call("parkSite", { id, name, signKey, boxKey, labels, tier, epoch, binding, trustVersion: claim.hello.trustVersion, boot: claim.boot, dial: claim.dial - 1, fence: claim.fence, nowMs: clock.wallMs() });
 }
 
 /** A claim with a join token. The secret is proved, never sent; the use is bound to the key. */
@@ -69,20 +89,21 @@ export async function admitJoin(store: RelayStore, clock: Clock, claim: Claim): 
 }
 
 async function welcomeOf(store: RelayStore, site: SiteRow, claim: Claim, doubts: { readonly inDoubt: readonly string[]; readonly held: readonly string[] }): Promise<Welcome> {
-  const [documents, relayEpoch] = await Promise.all([store.call("trustAfter", { version: claim.hello?.trustVersion ?? 0, limit: trustStepsMax + 1 }), store.call("relayEpoch", null)]);
+  const documents = await store.call("trustAfter", { version: claim.hello?.trustVersion ?? 0, limit: trustStepsMax + 1 });
   const trust = trustPage(documents);
   const hasMore = trust.length < documents.length;
   const isLinked = site.state === "active" && claim.purpose === "link";
   return {
     state: isLinked ? "linked" : "waiting",
     name: site.name,
-    relayEpoch,
+    relayEpoch: site.relayEpoch,
     startCredit: creditStartBytes,
     letterCredit: isLinked ? ownLetterCredit : { letters: 0, octets: 0 },
     trust,
     trustMore: hasMore,
     siteStatement: hasMore ? null : site.statement, // whoever signed it may be listed only in a document that is to come
     ...doubts,
+    ...(isLinked && site.restoredMs !== null ? { wantsRecords: true } : {}),
   };
 }
 

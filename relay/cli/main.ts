@@ -9,6 +9,7 @@ import { parseProxySettings } from "../../shared/kit/dial.ts";
 import { addCommandCommands, addOrderCommands } from "./orders.ts";
 import { addPeopleCommands } from "./people.ts";
 import { addSiteCommands } from "./places.ts";
+import { addRestoredCommands } from "./restored.ts";
 import { FORMATS, parseFormat } from "./output.ts";
 import { Run } from "./run.ts";
 
@@ -60,6 +61,7 @@ addPeopleCommands(program, withRun, readStdin);
 addSiteCommands(program, withRun);
 addOrderCommands(program, withRun, readStdin);
 addCommandCommands(program, withRun);
+addRestoredCommands(program, withRun);
 program
   .command("version")
   .description("print product, protocol and Node versions")

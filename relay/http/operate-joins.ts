@@ -57,6 +57,7 @@ export function joinTokenRoutes(options: JoinTokenOptions): Route[] {
 function stateOf(row: Omit<JoinTokenRow, "secret">, nowMs: number): string {
   if (row.revokedMs !== null) return "revoked";
   if (row.used >= row.uses) return "used";
+  if (row.heldMs !== null) return "held";
   return nowMs > row.expiresMs ? "expired" : "good";
 }
 

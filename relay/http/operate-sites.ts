@@ -33,6 +33,8 @@ export interface SiteOptions {
   /** Signs the `site` statement for an approved agent. */
   readonly approve: (site: SiteRow, name: string, operator: string) => Promise<SiteRow>;
   readonly end: (site: SiteRow, to: "denied" | "revoked", operator: string) => Promise<SiteRow>;
+  /** What came back with a copy of the store may stand. */
+  readonly confirmRestores: (operator: string) => Promise<void>;
   /** A letter for the site was put. */
   readonly poke: (siteId: string) => void;
   readonly submit: (request: CommandRequest, operator: { name: string; tier: string }, idempotencyKey: string | null) => Promise<CommandRow>;

@@ -10,6 +10,7 @@ import { shown } from "../../shared/kit/shown.ts";
 import type { SettleStatus } from "../../shared/outbox/courier.ts";
 import type { Letter } from "../../shared/outbox/letter.ts";
 import { parseOutcome } from "../../shared/rules/outcome.ts";
+import { parseRecords } from "../../shared/rules/records.ts";
 import { parseSiteReport } from "../../shared/rules/site-report.ts";
 import { isSiteTime } from "../../shared/rules/site-time.ts";
 import { envelopeHeaderBytesMax, openEnvelope } from "../../shared/trust/envelope.ts";
@@ -89,6 +90,9 @@ function parseBody(value: Record<string, unknown>, octets: number, ord: number):
       const header = typeof value["header"] === "string" ? value["header"].slice(0, envelopeHeaderBytesMax) : "";
       return { kind: "result", command: text("command"), header, startedMs: value["startedMs"] === null ? null : time("startedMs"), endedMs: time("endedMs"), outcome: parseOutcome(value["outcome"]) };
     }
+    case "records":
+      if (!Number.isSafeInteger(value["relayEpoch"]) || typeof value["isLast"] !== "boolean") throw new Fault("ENVELOPE_MALFORMED", { what: "a site's records do not say which question they answer" });
+      return { kind: "records", relayEpoch: value["relayEpoch"] as number, isLast: value["isLast"], commands: parseRecords(value["commands"]) };
     case "report":
       if (octets > reportBytesMax) throw new Fault("BODY_TOO_LARGE", { what: `a report has ${octets} octets` });
       return { kind: "report", ord, madeMs: time("madeMs"), body: JSON.stringify(parseSiteReport(value["report"])) };

@@ -19,7 +19,7 @@ interface Known {
   readonly site: string;
   readonly state: RelayState;
   readonly what: string;
-  /** When a database of the site that held it was lost, or null. */
+  /** When it became unknown whether the site has done it: its database was lost, or this one was put back from a copy. Null: it is known. */
   readonly lost_ms: number | null;
 }
 
@@ -27,7 +27,7 @@ function* find(id: string): Operation<Known | null> {
   return yield* queryOne<Known>("SELECT site, state, what, lost_ms FROM commands WHERE id = ?", id);
 }
 
-const LOST = "it may have been done before the agent's database was lost";
+const LOST = "it may have been done before a database was lost";
 
 /** One step of the table; the new state. */
 export function* stepCommand(id: string, event: RelayEvent, why: string): Operation<RelayState> {
@@ -166,10 +166,14 @@ export interface SiteResult extends CommandOfSite {
   readonly startedSiteMs: number | null;
   readonly endedSiteMs: number;
   readonly nowMs: number;
+  /** False: one of many that the site names at once, for which there is one event. */
+  readonly isTold?: boolean;
 }
 
 /** The site's signed word about a command's end. The first terminal wins; the truth that comes later is kept beside it; nothing of it is ever refused. */
 export function* commandResult(args: SiteResult): Operation<void> {
+  // Where the doubt is this store's own, the site's word ends it.
+  yield* query("UPDATE commands SET lost_ms = NULL WHERE id = ? AND site = ? AND lost_ms = (SELECT restored_ms FROM sites WHERE id = ?)", args.id, args.site, args.site);
   const row = yield* find(args.id);
   if (row === null || row.site !== args.site) return yield* putOrphan(args);
   const verdict = resultVerdict(row.state, args.outcome.state);
@@ -196,5 +200,6 @@ function* putEvidence(args: SiteResult, known: RelayState, verdict: "evidence" |
 function* putOrphan(args: SiteResult): Operation<void> {
   const { site, id, outcome, header, endedSiteMs, nowMs } = args;
   yield* query("INSERT INTO orphans (site, command, header, state, outcome, received_ms) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (site, command) DO NOTHING", site, id, header, outcome.state, JSON.stringify(outcome), nowMs);
+  if (args.isTold === false) return;
   yield* putEvent({ id: `relay-orphan-${site}-${id}`, site, atMs: endedSiteMs, nowMs, kind: "orphan", what: `a result for an unknown command ${id}: ${outcome.state}` });
 }

@@ -9,7 +9,6 @@ import type { LaneName } from "../../shared/rules/lanes.ts";
 import { outcomeHeadChars } from "../../shared/rules/outcome.ts";
 import { shownKey, type TargetKey } from "../../shared/rules/ordering.ts";
 import { endHere, queueLetter } from "./command-steps.ts";
-import { relayEpoch } from "./counters.ts";
 import { findSite, OPEN_STATES, unknownSite, type SiteRow } from "./sites.ts";
 import { putTargets } from "./targets.ts";
 
@@ -90,7 +89,7 @@ export function* submitCommand(command: NewCommand): Operation<CommandRow> {
   const site = yield* activeSite(command.siteName);
   yield* supersede(site.id, command);
   yield* requireRoom(site.id, site.name, command.body.length);
-  const ord = yield* insertCommand(site.id, command);
+  const ord = yield* insertCommand(site, command);
   yield* putTargets(site.id, command.id, command.keys);
   if (idempotencyKey !== null) {
     const sites: KeyedSite[] = [{ site: site.id, command: command.id }];
@@ -115,14 +114,14 @@ function* supersede(site: string, command: NewCommand): Operation<void> {
   for (const { id } of rows) yield* endHere({ site, id }, "supersede", `${command.id} took its place`, command.nowMs);
 }
 
-function* insertCommand(site: string, command: NewCommand): Operation<number> {
+function* insertCommand({ id: site, relayEpoch }: SiteRow, command: NewCommand): Operation<number> {
   const drawn = yield* queryOne<{ ord: number }>("UPDATE sites SET next_order = next_order + 1 WHERE id = ? RETURNING next_order - 1 AS ord", site);
   const ord = Number(drawn!.ord);
   yield* query(
     "INSERT INTO commands (id, site, relay_epoch, ord, ordering_key, collapse_key, lane, kind, repeatability, on_failure, what, body, body_hash, octets, operator, state, why, nbf_ms, deadline_ms, run_ms, asked_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'continue', ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?, ?)",
     command.id,
     site,
-    yield* relayEpoch(null),
+    relayEpoch,
     ord,
     shownKey(command.keys),
     command.collapseKey,

@@ -14,11 +14,6 @@ export function* drawFence(_args: null): Operation<number> {
   return yield* draw("fence");
 }
 
-export function* relayEpoch(_args: null): Operation<number> {
-  const row = yield* queryOne<{ value: number }>("SELECT value FROM counters WHERE name = 'relay-epoch'");
-  return Number(row?.value ?? 1);
-}
-
 export function* putTrust(args: { readonly version: number; readonly envelope: Uint8Array; readonly nowMs: number }): Operation<void> {
   yield* query("INSERT INTO trust (version, envelope, made_ms) VALUES (?, ?, ?)", args.version, args.envelope, args.nowMs);
 }

@@ -9,9 +9,11 @@ import { isInDoubt, isUnderWay, leaseLetters, removeLetter, returnLetter, type L
 import { findCommandKind } from "../../shared/rules/command-kinds.ts";
 import { nextRelayState, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
+import type { CommandRecord } from "../../shared/rules/records.ts";
 import { headerBytes, type HeaderParts } from "../../shared/trust/envelope.ts";
 import { blockCommand, commandClaimed, commandGone, commandNotHeld, commandRefused, commandResult, commandStored, endHere, release } from "./command-steps.ts";
 import { putEvent } from "./events.ts";
+import { takeRecords } from "./restored.ts";
 import { hinderingPredecessor, openPredecessor } from "./targets.ts";
 
 export interface LeasedCommand {
@@ -45,10 +47,10 @@ export interface CommandLease extends LeaseArgs {
   readonly kid: string;
 }
 
-/** Takes what the site may be sent now, each with its header drawn up in this transaction. Nothing for a link that is not the site's newest. */
+/** Takes what the site may be sent now, each with its header drawn up in this transaction. Nothing for a link that is not the site's newest, nor while its records are waited for. */
 export function* leaseCommands(args: CommandLease): Operation<LeasedCommand[]> {
   const leased: LeasedCommand[] = [];
-  const owner = yield* queryOne<{ fence: number }>("SELECT fence FROM sites WHERE id = ? AND state = 'active'", args.site);
+  const owner = yield* queryOne<{ fence: number }>("SELECT fence FROM sites WHERE id = ? AND state = 'active' AND restored_ms IS NULL", args.site);
   if (owner === null || Number(owner.fence) !== args.fence) return leased;
   for (;;) {
     const letters = yield* leaseLetters(args);
@@ -170,6 +172,7 @@ export function* settleInDoubt(args: { readonly site: string; readonly fence: nu
 export type SiteLetter =
   | { readonly kind: "claim"; readonly command: string; readonly startedMs: number }
   | { readonly kind: "result"; readonly command: string; readonly header: string; readonly startedMs: number | null; readonly endedMs: number; readonly outcome: CommandOutcome & { readonly state: TerminalState } }
+  | { readonly kind: "records"; readonly relayEpoch: number; readonly isLast: boolean; readonly commands: readonly CommandRecord[] }
   | { readonly kind: "report"; readonly ord: number; readonly madeMs: number; readonly body: string }
   | { readonly kind: "event"; readonly atMs: number; readonly event: string; readonly what: string };
 
@@ -196,6 +199,8 @@ function* takeContent(args: { readonly site: string; readonly id: string; readon
     case "result":
       yield* commandResult({ site, id: letter.command, outcome: letter.outcome, header: letter.header, startedSiteMs: letter.startedMs, endedSiteMs: letter.endedMs, nowMs });
       return crashPoint("result-before-commit");
+    case "records":
+      return yield* takeRecords({ ...letter, site, nowMs });
     case "report":
       // The newest of one database wins by its own count: the site's clock may have gone back.
       yield* query(

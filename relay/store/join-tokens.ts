@@ -26,9 +26,11 @@ export interface JoinTokenRow {
   readonly used: number;
   readonly expiresMs: number;
   readonly revokedMs: number | null;
+  /** Since when an operator has to confirm it: the relay was put back from a copy, which does not know whether it was revoked or used since. Null: it is good. */
+  readonly heldMs: number | null;
 }
 
-const COLUMNS = 'id, secret, name, labels, tier, binding, uses, (SELECT COUNT(*) FROM join_uses u WHERE u.token = t.id) AS used, expires_ms AS "expiresMs", revoked_ms AS "revokedMs"';
+const COLUMNS = 'id, secret, name, labels, tier, binding, uses, (SELECT COUNT(*) FROM join_uses u WHERE u.token = t.id) AS used, expires_ms AS "expiresMs", revoked_ms AS "revokedMs", held_ms AS "heldMs"';
 const listedMax = 1_000;
 
 export function* putJoinToken(token: NewJoinToken): Operation<void> {
@@ -68,6 +70,7 @@ export function* takeJoinUse(args: { readonly id: string; readonly signKey: stri
   const mine = yield* queryOne("SELECT token FROM join_uses WHERE token = ? AND sign_key = ?", args.id, args.signKey);
   if (mine !== null) return token; // the reply to an earlier try was lost
   if (token.revokedMs !== null) throw new Fault("JOIN_TOKEN_UNKNOWN", { what: "this join token was revoked", hint: "make a new one: bowline token create" });
+  if (token.heldMs !== null) throw new Fault("JOIN_TOKEN_UNKNOWN", { what: "this join token is on hold", why: "the relay was put back from a copy, and nobody has confirmed yet that the token was not revoked since", hint: "at the centre: bowline restored, then bowline restored confirm" });
   if (args.nowMs > token.expiresMs) throw new Fault("JOIN_TOKEN_EXPIRED", { what: "the join token's time is over", why: `it ended at ${new Date(token.expiresMs).toISOString()}`, hint: "make a new one: bowline token create --ttl 24h" });
   if (token.used >= token.uses) throw new Fault("JOIN_TOKEN_USED", { what: "this join token was used by another agent", why: `it was good for ${token.uses} ${token.uses === 1 ? "use" : "uses"}`, hint: "make a new one: bowline token create" });
   yield* query("INSERT INTO join_uses (token, sign_key, used_ms) VALUES (?, ?, ?)", args.id, args.signKey, args.nowMs);

@@ -7,6 +7,7 @@ import type { LaneName } from "../../shared/rules/lanes.ts";
 import { letterCreditLetters } from "../../shared/wire/limits.ts";
 import { dropCancelLetter, endHere, queueLetter, stepCommand, unblockCommand } from "./command-steps.ts";
 import { putEvent } from "./events.ts";
+import { afterRestore, lostEvidence, type GivenOut } from "./restored.ts";
 import { findSiteById, requireNotRefused, type SiteRow } from "./sites.ts";
 
 export interface LinkBegin {
@@ -21,6 +22,8 @@ export interface LinkBegin {
   readonly clockErrorMs: number | null;
   /** Letters of the agent's that left on an earlier link and have no receipt there. */
   readonly agentInDoubt: readonly string[];
+  /** What the site has from this relay at most. */
+  readonly given: GivenOut;
   readonly nowMs: number;
 }
 
@@ -62,10 +65,13 @@ export function* admitLink(args: LinkBegin): Operation<LinkVerdict> {
     id,
   );
   if (site.state === "waiting") return { site, isClone: false, ...NOTHING };
-  if (site.agentEpoch !== null && site.agentEpoch !== args.agentEpoch) yield* afterLostDisk(id, nowMs);
+  const hasNewDatabase = site.agentEpoch !== null && site.agentEpoch !== args.agentEpoch;
+  if (hasNewDatabase) yield* afterLostDisk(id, nowMs);
+  const why = lostEvidence(site, fence, args.given);
+  if (why !== null) yield* afterRestore({ site, given: args.given, why, canTell: !hasNewDatabase, nowMs });
   const held = yield* heldHere(id, args.agentInDoubt);
   yield* unblockCommands({ site: id, nowMs });
-  return { site, isClone: false, inDoubt: yield* inDoubtHere(id), held };
+  return { site: (yield* findSiteById({ id }))!, isClone: false, inDoubt: yield* inDoubtHere(id), held };
 }
 
 /**

@@ -7,6 +7,8 @@ import * as events from "./events.ts";
 import * as joinTokens from "./join-tokens.ts";
 import * as links from "./links.ts";
 import * as people from "./people.ts";
+import * as restored from "./restored.ts";
+import * as restores from "./restores.ts";
 import * as retention from "./retention.ts";
 import * as sites from "./sites.ts";
 
@@ -14,7 +16,6 @@ export { applicationId, migrations } from "./schema.ts";
 
 export const operations = {
   drawFence: counters.drawFence,
-  relayEpoch: counters.relayEpoch,
   putTrust: counters.putTrust,
   trustAfter: counters.trustAfter,
   addOperator: people.addOperator,
@@ -37,12 +38,15 @@ export const operations = {
   listSites: sites.listSites,
   siteView: sites.siteView,
   joinSite: sites.joinSite,
+  parkSite: sites.parkSite,
   approveSite: sites.approveSite,
   endSite: sites.endSite,
   admitLink: links.admitLink,
   unblockCommands: links.unblockCommands,
   endLink: links.endLink,
   touchSites: links.touchSites,
+  unconfirmedRestores: restores.unconfirmedRestores,
+  confirmRestores: restored.confirmRestores,
   putEvent: events.putEvent,
   eventsOf: events.eventsOf,
   findKeyedCommand: commands.findKeyedCommand,

@@ -133,10 +133,32 @@ CREATE TABLE events (id TEXT PRIMARY KEY, site TEXT NOT NULL, at_ms BIGINT NOT N
 CREATE INDEX events_of ON events (site, at_ms, id);
 `;
 
+/** A store that was put back from a copy learns it from its sites, each for itself. */
+const RESTORES = `
+DELETE FROM counters WHERE name = 'relay-epoch';
+ALTER TABLE sites ADD COLUMN relay_epoch BIGINT NOT NULL DEFAULT 1;
+-- Since when the site's own record of its commands is waited for; nothing is offered to it meanwhile.
+ALTER TABLE sites ADD COLUMN restored_ms BIGINT;
+ALTER TABLE join_tokens ADD COLUMN held_ms BIGINT;
+CREATE TABLE restores (
+  site TEXT NOT NULL,
+  relay_epoch BIGINT NOT NULL,
+  -- Newest trust document of the site: the relay's chain is made longer than that once a person has confirmed.
+  trust_version BIGINT NOT NULL,
+  noticed_ms BIGINT NOT NULL,
+  why TEXT NOT NULL,
+  confirmed_ms BIGINT,
+  confirmed_by TEXT,
+  PRIMARY KEY (site, relay_epoch)
+);
+CREATE INDEX restores_unconfirmed ON restores (noticed_ms) WHERE confirmed_ms IS NULL;
+`;
+
 /** "BWLR". */
 export const applicationId = 0x4257_4c52;
 export const migrations: readonly string[] = [
   `${OUTBOX_SCHEMA}${FIRST}`,
   // When the agent's database that held it was lost: it may have been done before, whatever a later one says.
   "ALTER TABLE commands ADD COLUMN lost_ms BIGINT;",
+  RESTORES,
 ];

@@ -170,7 +170,7 @@ describe("a site", () => {
 
 describe("a link", () => {
   const begins = (change: Partial<LinkBegin> = {}) =>
-    store.call("admitLink", { id: "s_a", boot: "b1", dial: 2, fence: 5, agentEpoch: "e1", agentVersion: "1", freeOctets: 1, clockErrorMs: 1, agentInDoubt: [], nowMs, ...change });
+    store.call("admitLink", { id: "s_a", boot: "b1", dial: 2, fence: 5, agentEpoch: "e1", agentVersion: "1", freeOctets: 1, clockErrorMs: 1, agentInDoubt: [], given: { relayEpoch: 0, fence: 0, order: 0, trustVersion: 1 }, nowMs, ...change });
   beforeEach(async () => {
     await putToken("t");
     await joins("a");

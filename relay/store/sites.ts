@@ -4,6 +4,7 @@ import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { requireSiteName } from "../../shared/rules/target.ts";
 import { putEvent } from "./events.ts";
+import { putRestore } from "./restores.ts";
 import { takeJoinUse } from "./join-tokens.ts";
 
 export type SiteState = "waiting" | "active" | "denied" | "revoked";
@@ -25,6 +26,11 @@ export interface SiteRow {
   readonly boot: string | null;
   readonly dial: number | null;
   readonly fence: number;
+  /** Rises when this store turns out to be older than what the site knows. */
+  readonly relayEpoch: number;
+  /** Since when (ms) its own record of its commands is waited for, or null. */
+  readonly restoredMs: number | null;
+  readonly nextOrder: number;
   readonly agentEpoch: string | null;
   readonly agentVersion: string | null;
   readonly lastContactMs: number | null;
@@ -39,7 +45,7 @@ export interface SiteView extends SiteRow {
 }
 
 const COLUMNS =
-  'id, name, state, sign_key AS "signKey", box_key AS "boxKey", labels, tier, binding, epoch, statement, statement_version AS "statementVersion", created_ms AS "createdMs", boot, dial, fence, agent_epoch AS "agentEpoch", agent_version AS "agentVersion", last_contact_ms AS "lastContactMs", link_end_ms AS "linkEndMs", link_end_why AS "linkEndWhy"';
+  'id, name, state, sign_key AS "signKey", box_key AS "boxKey", labels, tier, binding, epoch, statement, statement_version AS "statementVersion", created_ms AS "createdMs", boot, dial, fence, relay_epoch AS "relayEpoch", restored_ms AS "restoredMs", next_order AS "nextOrder", agent_epoch AS "agentEpoch", agent_version AS "agentVersion", last_contact_ms AS "lastContactMs", link_end_ms AS "linkEndMs", link_end_why AS "linkEndWhy"';
 export const OPEN_STATES = "('queued', 'blocked', 'offered', 'stored', 'running')";
 const VIEW = `${COLUMNS}, (SELECT COUNT(*) FROM commands c WHERE c.site = s.id AND c.state IN ${OPEN_STATES}) AS "openCommands", (SELECT made_site_ms FROM reports r WHERE r.site = s.id) AS "reportMadeMs", (SELECT received_ms FROM reports r WHERE r.site = s.id) AS "reportReceivedMs"`;
 /** Agents that wait for approval at once; beyond it a stolen multi-use token could fill the table. */
@@ -89,29 +95,63 @@ export function* joinSite(args: JoinArgs): Operation<SiteRow> {
     requireNotRefused(known);
     return known;
   }
-  const waiting = yield* queryOne<{ n: number }>("SELECT COUNT(*) AS n FROM sites WHERE state = 'waiting'");
-  if (Number(waiting?.n ?? 0) >= waitingMax) throw new Fault("TOO_MANY", { what: `${waitingMax} agents wait for approval already`, hint: "approve or deny them: bowline site ls" });
+  yield* requireWaitingRoom();
   const name = requireSiteName(siteName(token.name, args.name), "make a new join token: bowline token create --name plant-07");
   const taken = yield* findSite({ name });
   if (taken !== null) throw new Fault("CONFLICT", { what: `there is a site "${name}" already`, why: "a site's name is used once", hint: `choose another with --name, or remove the old one: bowline site rm ${name}` });
-  const labels = JSON.stringify({ ...args.labels, ...(JSON.parse(token.labels) as Record<string, string>) });
-  yield* query(
-    "INSERT INTO sites (id, name, state, sign_key, box_key, labels, tier, binding, epoch, statement_version, created_ms, next_order, next_seq, prev_hash, inbox_n, boot, dial, fence) VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, 1, 0, ?, 1, 1, '', 0, ?, ?, ?)",
-    args.site,
-    name,
-    args.signKey,
-    args.boxKey,
-    labels,
-    token.tier,
-    token.binding,
-    args.nowMs,
-    args.boot,
-    args.dial,
-    args.fence,
-  );
+  const labels = { ...args.labels, ...(JSON.parse(token.labels) as Record<string, string>) };
+  yield* insertSite({ ...args, id: args.site, name, labels, tier: token.tier, binding: token.binding, epoch: 1 });
   yield* putEvent({ id: `relay-join-${args.site}`, site: args.site, atMs: args.nowMs, nowMs: args.nowMs, kind: "joined", what: `asks to join with a token ${token.id}` });
   const row = yield* findSiteById({ id: args.site });
   return row!;
+}
+
+export interface ParkArgs {
+  readonly id: string;
+  readonly name: string;
+  readonly signKey: string;
+  readonly boxKey: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly tier: string;
+  readonly epoch: number;
+  readonly binding: string;
+  readonly boot: string;
+  readonly dial: number;
+  readonly fence: number;
+  readonly nowMs: number;
+}
+
+/** A site that this store has lost, by the statement that this relay signed once: it waits for a person, as one that joins. Fault TOO_MANY. */
+export function* parkSite(site: ParkArgs & { readonly trustVersion: number }): Operation<SiteRow> {
+  yield* requireWaitingRoom();
+  const name = (yield* findSite({ name: site.name })) === null ? site.name : `${site.name.slice(0, 50)}-${site.id.slice(2, 10)}`;
+  yield* insertSite({ ...site, name });
+  yield* putRestore({ site: site.id, relayEpoch: 1, trustVersion: site.trustVersion, why: "it shows this relay's signature under its name, and the store has no record of it", nowMs: site.nowMs });
+  yield* putEvent({ id: `relay-returned-${site.id}-${site.nowMs}`, site: site.id, atMs: site.nowMs, nowMs: site.nowMs, kind: "joined", what: `returned: this relay approved it as ${site.name} once and has lost its record; approve it again, or deny it` });
+  return (yield* findSiteById({ id: site.id }))!;
+}
+
+function* requireWaitingRoom(): Operation<void> {
+  const waiting = yield* queryOne<{ n: number }>("SELECT COUNT(*) AS n FROM sites WHERE state = 'waiting'");
+  if (Number(waiting?.n ?? 0) >= waitingMax) throw new Fault("TOO_MANY", { what: `${waitingMax} agents wait for approval already`, hint: "approve or deny them: bowline site ls" });
+}
+
+function* insertSite(site: ParkArgs): Operation<void> {
+  yield* query(
+    "INSERT INTO sites (id, name, state, sign_key, box_key, labels, tier, binding, epoch, statement_version, created_ms, next_order, next_seq, prev_hash, inbox_n, boot, dial, fence) VALUES (?, ?, 'waiting', ?, ?, ?, ?, ?, ?, 0, ?, 1, 1, '', 0, ?, ?, ?)",
+    site.id,
+    site.name,
+    site.signKey,
+    site.boxKey,
+    JSON.stringify(site.labels),
+    site.tier,
+    site.binding,
+    site.epoch,
+    site.nowMs,
+    site.boot,
+    site.dial,
+    site.fence,
+  );
 }
 
 /** A token's name wins; a pattern such as `shop-*` judges the name that the agent brings. */

@@ -8,8 +8,10 @@ import type { AgentHandshake } from "./handshake.ts";
 export interface AgentHello {
   /** Random, born with the agent's database: another value means that what it held is gone. */
   readonly agentEpoch: string;
-  /** Greatest relay epoch the agent has seen. */
+  /** Greatest relay epoch the agent has seen, and the greatest link and order it was given in it: a relay that never gave them out was put back from a copy. */
   readonly relayEpoch: number;
+  readonly relayFence?: number;
+  readonly relayOrder?: number;
   readonly trustVersion: number;
   readonly startCredit: number;
   readonly letterCredit: LetterTotals;
@@ -21,6 +23,8 @@ export interface AgentHello {
   readonly clockErrorMs?: number | null;
   /** Letters that wait at the agent. */
   readonly outbox: number;
+  /** Who the site is, as this relay signed it when the site was approved (base64url): a relay that has lost its record asks a person, and does not turn it away. */
+  readonly statement?: string;
 }
 
 export interface JoinClaim {
@@ -45,17 +49,26 @@ export interface Welcome {
   readonly siteStatement: Uint8Array | null;
   readonly inDoubt: readonly string[];
   readonly held: readonly string[];
+  /** The relay was put back from a copy: before it offers anything it wants to know every command that the agent knows. */
+  readonly wantsRecords?: boolean;
 }
+
+/** An epoch rises by one for each time that a relay is put back: beyond this it is nobody's honest one. */
+export const relayEpochMax = 1_000_000;
 
 /** Trust documents in one WELCOME, and their characters as base64url beside the letter ids: it must fit its frame. A site that is further behind dials again. */
 export const trustStepsMax = 32;
 export const trustCharsMax = 32_768;
 const labelsMax = 64;
+/** A signed header, two keys, a name and 64 labels as base64url. */
+const statementCharsMax = 40_960;
 
 export function agentHello(json: Record<string, unknown>): AgentHello {
   return {
     agentEpoch: member.string(json, "agentEpoch", 64),
-    relayEpoch: member.integer(json, "relayEpoch"),
+    relayEpoch: relayEpochOf(json),
+    relayFence: (json["relayFence"] ?? null) === null ? 0 : member.integer(json, "relayFence"),
+    relayOrder: (json["relayOrder"] ?? null) === null ? 0 : member.integer(json, "relayOrder"),
     trustVersion: member.integer(json, "trustVersion"),
     startCredit: member.integer(json, "startCredit"),
     letterCredit: letterCredit(json),
@@ -64,7 +77,14 @@ export function agentHello(json: Record<string, unknown>): AgentHello {
     freeOctets: member.integer(json, "freeOctets"),
     clockErrorMs: (json["clockErrorMs"] ?? null) === null ? null : member.integer(json, "clockErrorMs"),
     outbox: member.integer(json, "outbox"),
+    ...((json["statement"] ?? null) === null ? {} : { statement: member.string(json, "statement", statementCharsMax) }),
   };
+}
+
+function relayEpochOf(json: Record<string, unknown>): number {
+  const epoch = member.integer(json, "relayEpoch");
+  if (epoch > relayEpochMax) throw refused(`"relayEpoch" is above ${relayEpochMax}`);
+  return epoch;
 }
 
 function letterCredit(json: Record<string, unknown>): LetterTotals {
@@ -112,7 +132,7 @@ export function parseWelcome(json: Record<string, unknown>): Welcome {
   return {
     state,
     name: member.string(json, "name", 63),
-    relayEpoch: member.integer(json, "relayEpoch"),
+    relayEpoch: relayEpochOf(json),
     startCredit: member.integer(json, "startCredit"),
     letterCredit: letterCredit(json),
     trust: member.strings(json, "trust", trustStepsMax, 65_536).map((text) => Buffer.from(text, "base64url")),
@@ -120,5 +140,6 @@ export function parseWelcome(json: Record<string, unknown>): Welcome {
     siteStatement: statement === "" ? null : Buffer.from(statement, "base64url"),
     inDoubt: member.strings(json, "inDoubt", letterCreditLetters),
     held: member.strings(json, "held", letterCreditLetters),
+    wantsRecords: json["wantsRecords"] === true,
   };
 }

@@ -3,7 +3,7 @@
 import { Fault } from "../kit/errors.ts";
 import { isLaneName, type LaneName } from "../rules/lanes.ts";
 
-export const LETTER_KINDS = ["command", "cancel", "claim", "result", "report", "event"] as const;
+export const LETTER_KINDS = ["command", "cancel", "claim", "result", "records", "report", "event"] as const;
 export type LetterKind = (typeof LETTER_KINDS)[number];
 
 /** A cancel is a letter about a command, with an id of its own: the command's with this in front. */

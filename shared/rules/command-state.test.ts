@@ -32,6 +32,8 @@ const RELAY_STEPS: readonly (readonly [readonly RelayState[], RelayEvent, RelayS
   [["queued", "blocked"], "block", "blocked"],
   [["blocked"], "unblock", "queued"],
   [["queued"], "offer", "offered"],
+  // A relay that was put back from a copy learns what left before.
+  [["queued", "blocked"], "heldByAgent", "stored"],
   [["offered"], "notHeldByAgent", "queued"],
   [["offered"], "refusedStorage", "blocked"],
   [["offered"], "refusedTrust", "blocked"],

@@ -35,9 +35,9 @@ function ended(state: TerminalState): Row {
 }
 
 export const RELAY_TABLE: Readonly<Record<RelayState, Row>> = {
-  // A site may have what it said it had no room for (a commit that failed can still be durable): its claim and its result count here too.
-  queued: { ...relayAlone, ...endUnseen, block: "blocked", offer: "offered", claimed: "running", ...results },
-  blocked: { ...relayAlone, ...endUnseen, block: "blocked", unblock: "queued", claimed: "running", ...results },
+  // A site may have what it said it had no room for (a commit that failed can still be durable), and what left before this relay was put back from a copy.
+  queued: { ...relayAlone, ...endUnseen, block: "blocked", offer: "offered", heldByAgent: "stored", claimed: "running", ...results },
+  blocked: { ...relayAlone, ...endUnseen, block: "blocked", unblock: "queued", heldByAgent: "stored", claimed: "running", ...results },
   // A lost link changes nothing here: only the agent's word does.
   offered: { heldByAgent: "stored", notHeldByAgent: "queued", receipt: "stored", refusedStorage: "blocked", refusedTrust: "blocked", reject: "rejected", claimed: "running", cancelAsked: "offered", abandon: "abandoned", ...epochChanged, ...results },
   // The deadline belongs to the agent from here on: there is no "expire". A receipt of the link before and the agent's HELD may both say it.

@@ -24,6 +24,13 @@ export function sealSiteStatement(statement: SiteStatement, signer: KeyPair, seq
 
 /** Opens a statement for `site` whose signing key is ours. */
 export function openSiteStatement(envelope: Uint8Array, document: TrustDocument, own: { readonly site: string; readonly signKey: string }): SiteStatement {
+  const statement = readSiteStatement(envelope, document, own.site);
+  if (statement.signKey !== own.signKey) throw new Fault("ENVELOPE_AUDIENCE", { what: "the site statement names another key than this agent's" });
+  return statement;
+}
+
+/** Opens a statement that is about `site`, whatever its key. */
+export function readSiteStatement(envelope: Uint8Array, document: TrustDocument, site: string): SiteStatement {
   const keys = keysOf(document);
   const opened = openEnvelope(envelope, {
     keysById: (kid) => keys.get(kid) ?? null,
@@ -36,8 +43,7 @@ export function openSiteStatement(envelope: Uint8Array, document: TrustDocument,
     isSeen: () => false,
   });
   const statement = JSON.parse(opened.body.toString("utf8")) as SiteStatement;
-  if (statement.site !== own.site || opened.header.aud !== own.site) throw new Fault("ENVELOPE_AUDIENCE", { what: "the site statement is another site's" });
+  if (statement.site !== site || opened.header.aud !== site) throw new Fault("ENVELOPE_AUDIENCE", { what: "the site statement is another site's" });
   parseKey("ed25519", statement.signKey);
-  if (statement.signKey !== own.signKey) throw new Fault("ENVELOPE_AUDIENCE", { what: "the site statement names another key than this agent's" });
   return statement;
 }

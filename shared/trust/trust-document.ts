@@ -72,6 +72,11 @@ function requireRole(name: string, role: Role | null | undefined): void {
   for (const key of role.keys) parseKey("ed25519", key);
 }
 
+/** The document in an envelope that our own store vouches for: no signature is checked. */
+export function storedTrustDocument(envelope: Uint8Array): TrustDocument {
+  return parseTrustDocument(bodyOf(envelope));
+}
+
 /** The first document a site accepts: its body must have the pinned hash, and its own root must have signed it. */
 export function acceptFirst(envelope: Uint8Array, pinnedHash: string): TrustDocument {
   const document = openDocument(envelope, null);

@@ -78,7 +78,7 @@ export class RelayBench {
     this.#dial += 1;
     this.#fence += 1;
     const fence = rest.fence ?? this.#fence;
-    const verdict = await this.store.call("admitLink", { id: this.site, boot: "b", dial: this.#dial, fence, agentEpoch: "e-1", agentVersion: "1", freeOctets: 1, clockErrorMs: null, agentInDoubt: [], nowMs: this.nowMs, ...rest });
+    const verdict = await this.store.call("admitLink", { id: this.site, boot: "b", dial: this.#dial, fence, agentEpoch: "e-1", agentVersion: "1", freeOctets: 1, clockErrorMs: null, agentInDoubt: [], given: { relayEpoch: 0, fence: 0, order: 0, trustVersion: 1 }, nowMs: this.nowMs, ...rest });
     return { ...verdict, fence };
   }
 

@@ -97,7 +97,8 @@ describe("a walk over random paths", () => {
   /** In a walk some legs end while the round trip is being found anew: of 600 legs 2 % were above the bound, the worst by half (measured). */
   const lateShareMax = 0.05;
 
-  test("leaves no path half used and no queue outside, with seeds 41 to 52", () => {
+  // Nothing but computing: on a machine that is busy with other things it takes many times its two seconds, and fails of nothing else.
+  test("leaves no path half used and no queue outside, with seeds 41 to 52", { timeout: 120_000 }, () => {
     const late: string[] = [];
     let legs = 0;
     for (let seed = 41; seed <= 52; seed += 1) {
