@@ -275,7 +275,7 @@ describe("what waits for a person", () => {
     const join = () => relay.store.call("joinSite", { token: "t", site: "s_new", signKey: "k", boxKey: "b", name: "new", labels: {}, boot: "b", dial: 1, fence: 9, nowMs: relay.nowMs });
     await putBack();
     await both.dial();
-    await expect(join()).rejects.toThrow(expect.objectContaining({ code: "JOIN_TOKEN_UNKNOWN", message: "this join token is on hold" }));
+    await expect(join()).rejects.toThrow(expect.objectContaining({ code: "JOIN_TOKEN_HELD", message: "this join token is on hold" }));
     expect((await relay.store.call("unconfirmedRestores", null)).tokens).toMatchObject([{ id: "t-s_1" }, { id: "t" }]);
     await relay.store.call("confirmRestores", { operator: "ann", nowMs: relay.nowMs });
     await both.dial({ given: { relayEpoch: 7, fence: 0, order: 0, trustVersion: 1 } });

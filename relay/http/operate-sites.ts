@@ -151,7 +151,10 @@ async function detail(options: SiteOptions, name: string): Promise<SiteDetail> {
     liveStreams: live?.streams ?? 0,
     report: report === null ? null : (JSON.parse(report) as SiteReport),
     events: events.map((event) => ({ at: iso(event.atMs), received: iso(event.receivedMs), kind: event.kind, what: event.what })),
-    warnings: row.binding === "none" ? ["the link is not bound to TLS (join token made with --binding none): whatever ends TLS in front of the relay could read it"] : [],
+    warnings: [
+      ...(row.binding === "none" ? ["the link is not bound to TLS (join token made with --binding none): whatever ends TLS in front of the relay could read it"] : []),
+      ...(row.restoredMs === null ? [] : [`this relay was put back from a copy (noticed ${iso(row.restoredMs)}): it offers the site nothing until the site has told what it knows; bowline restored`]),
+    ],
   };
 }
 

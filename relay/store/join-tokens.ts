@@ -63,14 +63,14 @@ export function* revokeJoinToken(args: { readonly id: string; readonly nowMs: nu
   if (rows.length === 0) throw new Fault("NOT_FOUND", { what: `there is no join token ${args.id} that could be revoked`, hint: "bowline token ls" });
 }
 
-/** Takes one use for a key, or finds the one it took. Faults JOIN_TOKEN_UNKNOWN, _EXPIRED, _USED. */
+/** Takes one use for a key, or finds the one it took. Faults JOIN_TOKEN_UNKNOWN, _HELD, _EXPIRED, _USED. */
 export function* takeJoinUse(args: { readonly id: string; readonly signKey: string; readonly nowMs: number }): Operation<JoinTokenRow> {
   const token = yield* findJoinToken(args);
   if (token === null) throw new Fault("JOIN_TOKEN_UNKNOWN", { what: "the relay does not know this join token", hint: "make a new one: bowline token create" });
   const mine = yield* queryOne("SELECT token FROM join_uses WHERE token = ? AND sign_key = ?", args.id, args.signKey);
   if (mine !== null) return token; // the reply to an earlier try was lost
   if (token.revokedMs !== null) throw new Fault("JOIN_TOKEN_UNKNOWN", { what: "this join token was revoked", hint: "make a new one: bowline token create" });
-  if (token.heldMs !== null) throw new Fault("JOIN_TOKEN_UNKNOWN", { what: "this join token is on hold", why: "the relay was put back from a copy, and nobody has confirmed yet that the token was not revoked since", hint: "at the centre: bowline restored, then bowline restored confirm" });
+  if (token.heldMs !== null) throw new Fault("JOIN_TOKEN_HELD", { what: "this join token is on hold", why: "the relay was put back from a copy, and nobody has confirmed yet that the token was not revoked since", hint: "at the centre: bowline restored, then bowline restored confirm" });
   if (args.nowMs > token.expiresMs) throw new Fault("JOIN_TOKEN_EXPIRED", { what: "the join token's time is over", why: `it ended at ${new Date(token.expiresMs).toISOString()}`, hint: "make a new one: bowline token create --ttl 24h" });
   if (token.used >= token.uses) throw new Fault("JOIN_TOKEN_USED", { what: "this join token was used by another agent", why: `it was good for ${token.uses} ${token.uses === 1 ? "use" : "uses"}`, hint: "make a new one: bowline token create" });
   yield* query("INSERT INTO join_uses (token, sign_key, used_ms) VALUES (?, ?, ?)", args.id, args.signKey, args.nowMs);

@@ -49,6 +49,7 @@ export const FAULTS = {
   JOIN_TOKEN_UNKNOWN: rule("refused", 401, 3, "the relay does not know this join token"),
   JOIN_TOKEN_USED: rule("refused", 409, 6, "the join token was used by another agent"),
   JOIN_TOKEN_EXPIRED: rule("refused", 401, 3, "the join token's time is over"),
+  JOIN_TOKEN_HELD: rule("unavailable", 503, 1, "the join token waits for an operator's word, because the relay was put back from a copy"),
   JOIN_DENIED: rule("refused", 403, 4, "an operator refused this agent"),
   MATCH_CODE_WRONG: rule("refused", 403, 4, "the match code is not the waiting agent's"),
   RELAY_KEY_WRONG: rule("refused", 403, 4, "the relay did not prove the identity that the site trusts"),
