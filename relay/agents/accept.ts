@@ -3,6 +3,7 @@
 import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { WebSocketServer } from "ws";
+import { addressBlock } from "../../shared/kit/address-block.ts";
 import { asFault, Fault } from "../../shared/kit/errors.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { endThenDestroy } from "../../shared/kit/linger.ts";
@@ -61,7 +62,7 @@ export class Acceptor {
 
   /** One upgrade request at /link. */
   upgrade(request: IncomingMessage, socket: TLSSocket, ahead: Buffer): void {
-    const address = socket.remoteAddress ?? "";
+    const address = addressBlock(socket.remoteAddress ?? "");
     const refusal = this.#refusal(request, socket, address);
     if (refusal !== null) return endThenDestroy(socket, this.#options.refusal(refusal.fault, refusal.status, refusal.headers ?? ""));
     socket.setKeepAlive(false); // a link has its own pings; TCP's would double the octets of an idle one

@@ -4,6 +4,7 @@ import { createServer as createHttp1, type IncomingMessage, type Server as Http1
 import { createServer as createHttp2, type Http2Server, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from "node:http2";
 import type { AddressInfo, Socket } from "node:net";
 import { createServer as createTls, type Server as TlsServer, type TLSSocket } from "node:tls";
+import { addressBlock } from "../../shared/kit/address-block.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { endThenDestroy } from "../../shared/kit/linger.ts";
 import { AddressCount } from "./address-count.ts";
@@ -116,7 +117,7 @@ export class RelayServer {
 
   /** Before TLS: a handshake that never ends costs a descriptor as well. */
   #count(socket: Socket): void {
-    const address = socket.remoteAddress ?? "";
+    const address = addressBlock(socket.remoteAddress ?? "");
     if (!this.#perAddress.take(address)) return void socket.destroy();
     socket.once("close", () => this.#perAddress.giveBack(address));
   }
