@@ -90,6 +90,9 @@ test.each<[string, string, number, string, string, ("own" | "library")?]>([
   ["exec with a bad token", upgrade("/k8s/a/api/v1/namespaces/d/pods/p/exec"), 401, "TOKEN_UNKNOWN", ""],
   ["an upgrade to nowhere", upgrade("/links"), 404, "NOT_FOUND", "upgrades are taken at"],
   ["a link of another protocol", upgrade("/link", "Sec-WebSocket-Protocol: bowline.99\r\n"), 400, "VERSION_UNSUPPORTED", "bowline.1"],
+  ["a link with a key that is none", linkUpgrade.replace("AAAAAAAAAAAAAAAAAAAAAA==", "x"), 400, "HANDSHAKE_REFUSED", "Sec-WebSocket-Key"],
+  ["a link that upgrades to something else", linkUpgrade.replace("Upgrade: websocket", "Upgrade: h2c"), 400, "HANDSHAKE_REFUSED", "Upgrade header"],
+  ["a link of a WebSocket version that nobody speaks", linkUpgrade.replace("Version: 13", "Version: 7"), 400, "HANDSHAKE_REFUSED", "Sec-WebSocket-Version"],
   ["CONNECT", "CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405, "METHOD_REFUSED", "no proxy", "library"],
   ["a head over the library's bound", long, 431, "HEAD_TOO_LARGE", "512 KiB"],
 ])("%s is answered in four parts, and its socket is gone after a moment though the client keeps its side", async (_what, text, status, code, words, codec = "own") => {

@@ -58,6 +58,7 @@ export class Acceptor {
   constructor(options: AcceptOptions) {
     this.#options = options;
     this.#server = new WebSocketServer({ noServer: true, perMessageDeflate: false, maxPayload: messageBytesMax, clientTracking: false, skipUTF8Validation: true, handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false) });
+    this.#server.on("wsClientError", (error, socket) => endThenDestroy(socket as TLSSocket, options.refusal(new Fault("HANDSHAKE_REFUSED", { what: "the upgrade at /link is no WebSocket request", why: error.message, hint: "agents come here and nobody else; a proxy in between must pass WebSocket upgrades as they are" }), 400, "")));
   }
 
   /** One upgrade request at /link. */
@@ -72,7 +73,7 @@ export class Acceptor {
       clearTimeout(ceiling);
       this.#count(address, -1);
     };
-    // ws answers 400 by itself for whatever is no WebSocket request; then `close` is all that follows.
+    // Whatever is no WebSocket request is answered by `wsClientError`; then `close` is all that follows.
     let isTaken = false;
     socket.once("close", () => {
       if (!isTaken) done();
