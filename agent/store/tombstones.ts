@@ -1,6 +1,7 @@
 // What stays of a command whose result the relay has: a tombstone (id, hash, outcome, times), so that what was done is never done again, and a note of what it left
 // in the cluster until that is removed. Goes a few rows at a time. delivery.md section 3.
 import type { CommandOutcome } from "../../shared/api.ts";
+import { crashPoint } from "../../shared/kit/crash.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { nextAgentState, type AgentState } from "../../shared/rules/command-state.ts";
 import { cut } from "../../shared/rules/outcome.ts";
@@ -43,6 +44,7 @@ export function* purgeCommands(args: { readonly nowMs: number; readonly errorMs:
   for (const { id, outcome } of done) {
     const { state, what, code } = JSON.parse(outcome) as CommandOutcome;
     yield* query("UPDATE commands SET state = ?, header = NULL, resolved = NULL, outcome = ? WHERE id = ?", nextAgentState("reported", "purge"), JSON.stringify({ state, what: cut(what, whatCharsKept), code, objects: [] }), id);
+    crashPoint("inside-purge");
   }
   yield* query("DELETE FROM commands WHERE id IN (SELECT id FROM commands WHERE state IN ('purged', 'withdrawn') AND cleanup IS NULL AND deadline_ms < ? LIMIT ?)", args.nowMs - args.errorMs - tombstoneMs, rowsAtOnce);
 }

@@ -1,6 +1,7 @@
 // Commands at the relay as people see them: accepted with their order, their keys and their letter in one transaction, found again by an Idempotency-Key
 // whatever became of the site's name, listed. The steps that move them are in command-steps.ts.
 import type { CommandSpec } from "../../shared/api.ts";
+import { crashPoint } from "../../shared/kit/crash.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import type { Repeatability } from "../../shared/rules/command-kinds.ts";
@@ -111,7 +112,10 @@ function* activeSite(name: string): Operation<SiteRow> {
 function* supersede(site: string, command: NewCommand): Operation<void> {
   if (command.collapseKey === null) return;
   const rows = yield* query<{ id: string }>("SELECT id FROM commands WHERE site = ? AND state IN ('queued', 'blocked') AND collapse_key = ?", site, command.collapseKey);
-  for (const { id } of rows) yield* endHere({ site, id }, "supersede", `${command.id} took its place`, command.nowMs);
+  for (const { id } of rows) {
+    yield* endHere({ site, id }, "supersede", `${command.id} took its place`, command.nowMs);
+    crashPoint("inside-supersede");
+  }
 }
 
 function* insertCommand({ id: site, relayEpoch }: SiteRow, command: NewCommand): Operation<number> {

@@ -112,6 +112,7 @@ function* drawHeader({ site, nowMs, kid }: CommandLease, command: Candidate, typ
   const parts: HeaderParts = { typ, aud: site, epoch: Number(drawn.epoch), seq, floor: cancels === null ? least - 1 : 0, prev: drawn.prev_hash, cid: command.id, iat: Number(command.asked_ms), nbf: Number(command.nbf_ms), exp: Number(command.deadline_ms), cls };
   const header = headerBytes(parts, kid, { len: command.body.length, sha256: command.body_hash });
   yield* query("UPDATE sites SET prev_hash = ? WHERE id = ?", sha256(header).toString("hex"), site);
+  crashPoint("seq-drawn");
   return parts;
 }
 

@@ -1,5 +1,6 @@
 // What time alone does: commands that never left expire, and what nobody needs any more goes, a few rows at a time so that no order waits for it and a full disk
 // can still take the transaction. True from an operation: there may be more.
+import { crashPoint } from "../../shared/kit/crash.ts";
 import { query, type Operation } from "../../shared/kit/store.ts";
 import { TERMINAL } from "../../shared/rules/command-state.ts";
 import { endHere } from "./command-steps.ts";
@@ -11,7 +12,10 @@ const ENDED = `(${TERMINAL.map((state) => `'${state}'`).join(", ")})`;
 /** Commands whose deadline passed before they left. */
 export function* expireCommands(args: { readonly nowMs: number }): Operation<boolean> {
   const rows = yield* query<{ id: string; site: string }>("SELECT id, site FROM commands WHERE state IN ('queued', 'blocked') AND deadline_ms < ? LIMIT ?", args.nowMs, rowsAtOnce);
-  for (const row of rows) yield* endHere(row, "expire", "its deadline passed before the site returned", args.nowMs);
+  for (const row of rows) {
+    yield* endHere(row, "expire", "its deadline passed before the site returned", args.nowMs);
+    crashPoint("inside-expiry");
+  }
   return rows.length === rowsAtOnce;
 }
 
@@ -25,5 +29,6 @@ export function* purgeRecords(args: { readonly nowMs: number }): Operation<boole
   ];
   const tokens = yield* query<{ id: string }>("DELETE FROM join_tokens WHERE id IN (SELECT id FROM join_tokens WHERE expires_ms < ? LIMIT ?) RETURNING id", beforeMs, rowsAtOnce);
   for (const { id } of tokens) yield* query("DELETE FROM join_uses WHERE token = ?", id);
+  if ([...gone, tokens].some((rows) => rows.length > 0)) crashPoint("inside-purge");
   return [...gone, tokens].some((rows) => rows.length === rowsAtOnce);
 }

@@ -5,6 +5,9 @@ export const CRASH_POINTS = [
   // relay
   "parsed-before-commit",
   "commit-before-answer",
+  "seq-drawn",
+  "inside-supersede",
+  "inside-expiry",
   "offered-before-send",
   "receipt-before-commit",
   "result-before-commit",
@@ -21,7 +24,10 @@ export const CRASH_POINTS = [
   "receipt-before-purge",
   // both
   "after-send",
+  "letter-half-sent",
+  "letter-half-arrived",
   "receipt-sent",
+  "inside-purge",
   "migration-step",
 ] as const;
 

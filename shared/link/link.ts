@@ -1,6 +1,7 @@
 // One WebSocket joined to one mux: octets in become effects for the streams and the letters, what the mux wants to say leaves once per turn
 // of the event loop. Promises: every stream hears its end exactly once, with a Fault that says why; nothing is written from inside the read
 // path; tearing down never blocks the loop. Callers: agent/serve-link, relay/agents/serve-link. Wire: shared/PROTOCOL.md.
+import { crashPoint } from "../kit/crash.ts";
 import { Fault } from "../kit/errors.ts";
 import type { CancelTimer } from "../kit/clock.ts";
 import { unreachable } from "../kit/assert.ts";
@@ -176,6 +177,7 @@ export class Link {
       left -= 1;
     }
     socket.flush();
+    if (this.mux.lettersOut.isMidway) crashPoint("letter-half-sent");
     this.#drainEffects();
     if (left === 0) this.poke();
     if (this.#isDrained) this.#finishDrain();

@@ -62,6 +62,11 @@ export class LettersOut {
     return this.#underWay.size;
   }
 
+  /** A letter has left in part. */
+  get isMidway(): boolean {
+    return Object.values(this.lanes).some(({ waiting }) => waiting[0] !== undefined && waiting[0].offset > 0);
+  }
+
   offer(letter: OfferedLetter): LetterLane {
     const room = this.room;
     invariant(room.letters >= 1 && room.octets >= letter.bytes.length, "a letter is offered only within the peer's credit");

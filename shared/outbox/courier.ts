@@ -188,7 +188,10 @@ export class Courier {
     }
     arriving.memory.set(chunk, offset);
     arriving.octets = octets;
-    if (octets < total) return void this.#arriving.set(number, arriving);
+    if (octets < total) {
+      this.#arriving.set(number, arriving);
+      return void setImmediate(() => crashPoint("letter-half-arrived"));
+    }
     this.#arriving.delete(number);
     void this.#take(number, arriving.memory);
   }

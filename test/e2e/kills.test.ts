@@ -5,35 +5,13 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { KILL_POINTS, type KillPoint } from "./kill-points.ts";
 import { ask, commands, list } from "./kube-rest.ts";
 import { Live } from "./live.ts";
 import { Place, until, type Started } from "./place.ts";
 import { startTestCluster, type TestCluster } from "./test-cluster.ts";
 
 const kills = Number(process.env["KILLS"] ?? "1");
-/** delivery.md section 7, as far as hooked in the code; `NAME*` is passed by every commit, so the how-manyeth is drawn from the round. */
-const points: readonly (readonly ["agent" | "relay", string])[] = [
-  ["agent", "after-claim (claim)"],
-  ["agent", "effect-before-outcome (claim)"],
-  ["agent", "receipt-before-purge (claim)"],
-  ["relay", "result-before-receipt (claim)"],
-  ["relay", "commit-before-answer (claim)"],
-  ["relay", "offered-before-send (claim)"],
-  ["agent", "letter-before-insert"],
-  ["agent", "insert-before-commit*"],
-  ["agent", "committed-before-receipt"],
-  ["agent", "receipt-sent"],
-  ["agent", "before-claim"],
-  ["agent", "effect-half-done"],
-  ["agent", "outcome-before-send"],
-  ["agent", "after-send"],
-  ["relay", "parsed-before-commit"],
-  ["relay", "insert-before-commit*"],
-  ["relay", "after-send"],
-  ["relay", "receipt-before-commit"],
-  ["relay", "result-before-commit"],
-  ["relay", "receipt-sent"],
-];
 /** New for each run: what an earlier run left behind must not count. */
 const namespace = `bowline-kills-${Date.now().toString(36)}`;
 const endMs = 90_000;
@@ -42,6 +20,12 @@ const place = new Place();
 let cluster: TestCluster;
 const running = {} as Record<"agent" | "relay", Started>;
 let asked = 0;
+/** Orders that end without reaching the site, and how. */
+const unsent = new Map<string, "superseded" | "expired">();
+/** What the site may have cut to a tombstone. */
+let mayBePurged = false;
+/** What each point did, for the table at the end. */
+const table: string[] = [];
 /** Rounds whose Jobs were counted. */
 let counted = 0;
 const ids: string[] = [];
@@ -72,12 +56,36 @@ async function order(): Promise<void> {
   await submit(`kill-${asked}-job`, { kind: "job", name: `job-${asked}`, namespace, image: "localhost/busybox:1", command: ["sh", "-c", `echo ran ${asked}`], env: {}, timeoutMs: 60_000 });
 }
 
-async function submit(key: string, spec: unknown): Promise<void> {
+/** Octets of an order that leaves in many messages. */
+const largeOctets = 700_000;
+
+/** What a process is asked, beside an order of each kind, before it comes to some points. */
+async function prompt(needs: NonNullable<KillPoint["needs"]>): Promise<void> {
+  const configMap = (name: string, text: string): unknown => ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name, namespace }, data: { text } });
+  const name = `${needs.replaceAll(" ", "-")}-${asked}`;
+  if (needs === "a large order") return submit(name, { kind: "apply", objects: [1, 2, 3].map((index) => configMap(`${name}-${index}`, "x".repeat(largeOctets))), forceConflicts: false });
+  if (needs === "old records") return;
+  await running.agent.stop(); // what waits here can be taken back, or become too late
+  const spec = { kind: "apply", objects: [configMap(name, "")], forceConflicts: false };
+  if (needs === "a late order") await submit(name, spec, { expiresInMs: 1 });
+  else for (const turn of ["older", "newer"]) await submit(`${name}-${turn}`, spec, { collapseKey: name });
+  unsent.set(ids.at(needs === "a late order" ? -1 : -2)!, needs === "a late order" ? "expired" : "superseded");
+}
+
+/** Makes what has ended look as if that were long ago. */
+function age(side: "agent" | "relay"): void {
+  const db = new Database(side === "relay" ? join(place.relayData, "relay.db") : join(place.agentData("anvil"), "agent.db"));
+  db.exec(side === "relay" ? "UPDATE command_keys SET expires_ms = 1" : "UPDATE commands SET ended_ms = ended_ms - 7200000 WHERE state = 'reported'");
+  db.close();
+  mayBePurged ||= side === "agent";
+}
+
+async function submit(key: string, spec: unknown, more: object = {}): Promise<void> {
   writeFileSync(join(place.dir, `${key}.json`), JSON.stringify(spec)); // to look at when it fails
   await until(`${key} is accepted`, async () => {
     if (running.relay.hasEnded) await restart("relay");
     const headers = { "content-type": "application/json", "idempotency-key": key };
-    const live = new Live(place, "/api/v1/commands", { method: "POST", headers, body: JSON.stringify({ site: "anvil", spec }) });
+    const live = new Live(place, "/api/v1/commands", { method: "POST", headers, body: JSON.stringify({ site: "anvil", spec, ...more }) });
     const { how } = await live.ended;
     if (how !== "complete") return false;
     if (live.status !== 202) throw new Error(`${key}: ${live.status} ${live.tail}`);
@@ -91,7 +99,7 @@ async function settle(): Promise<void> {
   await until("every command ends", async () => {
     for (const side of ["relay", "agent"] as const) if (running[side].hasEnded) await restart(side);
     const all = await commands(place).catch(() => []);
-    return all.length > 0 && all.every(({ state }) => state === "succeeded");
+    return all.length > 0 && all.every(({ id, state }) => state === (unsent.get(id) ?? "succeeded"));
   }, endMs);
 }
 
@@ -114,23 +122,27 @@ async function expectOnce(): Promise<void> {
 }
 
 /** The crash argument of a round: a point that every commit passes is met at another commit each time, in the time that an order takes. */
-function crashAt(point: string, side: "agent" | "relay", round: number): string {
-  const name = point.replace(/ .*|\*$/g, "");
-  return point.endsWith("*") ? `${name}:${(side === "agent" ? 12 : 14) + ((round * 5) % 15)}` : name;
+function crashAt({ point, side, isEachCommit }: KillPoint, round: number): string {
+  return isEachCommit === true ? `${point}:${(side === "agent" ? 12 : 14) + ((round * 5) % 15)}` : point;
 }
 
-test.each(points)("the %s, killed at %s", { timeout: kills * endMs + 60_000 }, async (side, point) => {
+const cases = KILL_POINTS.map((point) => [point.side, `${point.point}${point.isClaim === true ? " (claim)" : ""}`, point] as const);
+
+test.each(cases)("the %s, killed at %s", { timeout: kills * endMs + 60_000 }, async (side, name, point) => {
   let deaths = 0;
   for (let round = 0; round < kills; round += 1) {
     await running[side].stop();
-    await restart(side, ["--crash-at", crashAt(point, side, round)]);
+    if (point.needs === "old records") age(side);
+    await restart(side, ["--crash-at", crashAt(point, round)]);
     const doomed = running[side];
+    if (point.needs !== undefined) await prompt(point.needs);
     await order();
     deaths += (await Promise.race([doomed.ended, new Promise<number>((resolve) => setTimeout(() => resolve(0), 20_000))])) === 137 ? 1 : 0;
     await settle();
   }
   expect(deaths).toBe(kills);
   await expectOnce();
+  table.push(`${side.padEnd(5)}  ${name.padEnd(32)} ${String(deaths).padStart(3)} kills, 0 violations`);
 });
 
 test("both stores tell the same of every command: one end, one outcome, nothing that contradicts it, nothing that waits", async () => {
@@ -145,16 +157,20 @@ test("both stores tell the same of every command: one end, one outcome, nothing 
   };
   const [atRelay, atSite] = [rows(join(place.relayData, "relay.db")), rows(join(place.agentData("anvil"), "agent.db"))];
   expect([...atRelay.keys()].sort()).toEqual([...ids].sort());
-  expect([...atSite.keys()].sort()).toEqual([...ids].sort());
-  for (const id of ids) {
+  for (const [id, state] of unsent) expect(atRelay.get(id)).toEqual({ state, outcome: null });
+  const sent = ids.filter((id) => !unsent.has(id));
+  expect([...atSite.keys()].sort()).toEqual([...sent].sort());
+  for (const id of sent) {
     expect(atRelay.get(id)).toMatchObject({ state: "succeeded", outcome: { state: "succeeded" } });
-    expect(atSite.get(id)).toEqual({ state: "reported", outcome: atRelay.get(id)!.outcome });
+    const isTombstone = mayBePurged && atSite.get(id)!.state === "purged";
+    if (isTombstone) expect(atSite.get(id)).toMatchObject({ outcome: { state: "succeeded", objects: [] } });
+    else expect(atSite.get(id)).toEqual({ state: "reported", outcome: atRelay.get(id)!.outcome });
   }
   const db = new Database(join(place.relayData, "relay.db"), { readonly: true });
   expect(db.prepare("SELECT kind, what FROM events WHERE kind IN ('evidence', 'orphan', 'alarm', 'cloned')").all()).toEqual([]);
   expect(db.prepare("SELECT COUNT(*) AS n FROM outbox").get()).toEqual({ n: 0 });
   db.close();
-  process.stderr.write(`kills: ${kills} a point; ${ids.length} commands ended once, ${counted} Jobs wrote once\n`);
+  process.stderr.write(`${table.join("\n")}\nkills: ${kills} a point; ${ids.length} commands ended once, ${counted} Jobs wrote once\n`);
   await restart("relay");
   await restart("agent");
 });
