@@ -121,6 +121,12 @@ export class Agent {
     const { objects, facts } = this.#cluster;
     const { signal } = this.#scope;
     const onLetter = (): void => this.#courier?.poke();
+    store.onFull = (isFull) => {
+      if (isFull) this.#log.error({}, "the disk is full; no order is taken or begun until there is room");
+      else this.#log.info({}, "the disk has room again");
+      this.#reporter.poke();
+      this.#runner.poke();
+    };
     this.#runner = new Runner({ store, catalog: makeCatalog({ objects, impersonationOf, statusFault }, this.#clock), clock: this.#clock, log: this.#log, time: this.#siteClock, signal, onLetter });
     this.#desk = new LetterDesk({ store, clock: this.#clock, siteClock: this.#siteClock, log: this.#log, siteId, signKey: keys.sign, standing: () => this.#standing.approved, onCommand: () => this.#runner.poke(), onCancel: (id) => this.#runner.cancel(id) });
     this.#reporter = new Reporter({

@@ -68,7 +68,7 @@ export class Reporter {
       madeAtMs,
       agentVersion: this.#options.version,
       ...cluster,
-      agent: { startedAtMs: Math.round(this.#startedAtMs), memoryMiB: Math.round(process.memoryUsage.rss() / 1_048_576), freeDiskMiB, health: [...this.#options.health(), ...(counts.refused > 0 ? [{ id: "letters-refused", what: `${counts.refused} letters were refused by the relay; they are kept and tried again` }] : []), ...(freeDiskMiB < lowDiskMiB ? [{ id: "disk-low", what: "less than 512 MiB are free on the agent's disk" }] : [])] },
+      agent: { startedAtMs: Math.round(this.#startedAtMs), memoryMiB: Math.round(process.memoryUsage.rss() / 1_048_576), freeDiskMiB, health: this.#health(counts.refused, freeDiskMiB) },
       queues: { commandsOpen, lettersWaiting: counts.waiting, oldestLetterMs: counts.oldestMs },
     };
     const key = changeKey(report);
@@ -76,6 +76,14 @@ export class Reporter {
     await store.call("postReport", { id: `report-${randomUUID()}`, madeMs: madeAtMs, report });
     this.#last = { key, atMs: clock.monoMs() };
     onLetter();
+  }
+
+  #health(refused: number, freeDiskMiB: number): { id: string; what: string }[] {
+    const troubles = [...this.#options.health()];
+    if (refused > 0) troubles.push({ id: "letters-refused", what: `${refused} letters were refused by the relay; they are kept and tried again` });
+    if (this.#options.store.isFull) troubles.push({ id: "disk-full", what: "the agent's disk is full: no order is taken or begun until there is room; what has ended is still told" });
+    else if (freeDiskMiB < lowDiskMiB) troubles.push({ id: "disk-low", what: `less than ${lowDiskMiB} MiB are free on the agent's disk` });
+    return troubles;
   }
 
   #freeDiskMiB(): number {

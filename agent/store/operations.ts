@@ -6,6 +6,9 @@ import * as tombstones from "./tombstones.ts";
 
 export { applicationId, migrations } from "./schema.ts";
 
+/** A command, and its start: what it would leave behind may find no room. */
+export const refusedWhenFull: readonly string[] = ["storeCommand", "claimCommand"];
+
 export const operations = {
   draw: identity.draw,
   putFacts: identity.putFacts,

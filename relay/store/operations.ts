@@ -12,6 +12,9 @@ import * as sites from "./sites.ts";
 
 export { applicationId, migrations } from "./schema.ts";
 
+/** Orders; everything else is small, or frees room, or has happened already. */
+export const refusedWhenFull: readonly string[] = ["submitCommand"];
+
 export const operations = {
   drawFence: counters.drawFence,
   relayEpoch: counters.relayEpoch,
