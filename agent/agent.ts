@@ -43,7 +43,7 @@ export function clusterOf(settings: AgentSettings): Promise<Cluster> {
 }
 
 export interface AgentOptions {
-  readonly settings: Pick<AgentSettings, "reportEveryMs" | "drainMs" | "kubeconfig">;
+  readonly settings: Pick<AgentSettings, "reportEveryMs" | "drainMs" | "kubeconfig" | "storeBytes">;
   readonly folder: AgentFolder;
   readonly log: Logger;
   readonly version: string;
@@ -88,6 +88,7 @@ export class Agent {
     const relay = recordOf<RelayRecord>(facts, "relay");
     if (relay === null) throw new Fault("NOT_INITIALISED", { what: "this agent has not joined a relay", why: `${dir} holds no relay`, hint: "bowline agent join --token TOKEN" });
     this.#relay = relay;
+    await store.call("setRoom", { storeBytes: this.#settings.storeBytes }).catch((error: unknown) => this.#log.warn({ why: asFault(error).why }, "the room for orders and results is that of the last start"));
     this.#siteClock = new SiteClock(this.#clock, this.#ports.machine, recordOf<ClockRecord>(facts, "clock"));
     this.#standing = await SiteStanding.open(this.#folder, relay);
     this.#cluster = await this.#ports.openCluster();
@@ -254,7 +255,7 @@ export class Agent {
 
   async #status(): Promise<AgentStatus> {
     const { store, siteId, keys } = this.#folder;
-    const [counts, commandsOpen] = await Promise.all([store.call("ownCounts", null), store.call("openCommandCount", null)]);
+    const [counts, commandsOpen, room] = await Promise.all([store.call("ownCounts", null), store.call("openCommandCount", null), store.call("room", null)]);
     return {
       name: this.#standing.name,
       site: siteId,
@@ -266,6 +267,7 @@ export class Agent {
       streams: this.#link?.openStreams ?? 0,
       lettersWaiting: counts.waiting,
       commandsOpen,
+      store: { ...room, isFull: store.isFull },
       kubeconfig: this.#settings.kubeconfig,
     };
   }

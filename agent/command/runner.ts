@@ -107,6 +107,7 @@ export class Runner {
     const { store, log, signal } = this.#options;
     try {
       await store.call("purgeCommands", now);
+      await store.call("purgeHistory", now);
       await removeLeftovers(this.#options, now.nowMs);
     } catch (error) {
       if (!signal.aborted) log.warn({ code: asFault(error).code, why: asFault(error).why }, "what has ended could not be cleared away; tried again");

@@ -5,8 +5,9 @@ import type { SiteReport } from "../../shared/api.ts";
 import { pause, type Clock } from "../../shared/kit/clock.ts";
 import { asFault } from "../../shared/kit/errors.ts";
 import type { Logger } from "../../shared/kit/log.ts";
+import type { Room } from "../store/room.ts";
 import type { AgentStore } from "../store/store.ts";
-import { changeKey, isDue, type LastReport } from "./report.ts";
+import { changeKey, isDue, roomTroubles, type LastReport, type Trouble } from "./report.ts";
 
 export type ClusterPart = Pick<SiteReport, "kubernetes" | "nodes" | "nodesTotal" | "unwell" | "unwellTotal" | "workloadsTotal">;
 /** Less free disk (MiB) than this is said in the report. */
@@ -24,7 +25,7 @@ export interface ReporterOptions {
   readonly everyMs: number;
   readonly signal: AbortSignal;
   /** Weaker settings and troubles that are in force. */
-  readonly health: () => readonly { readonly id: string; readonly what: string }[];
+  readonly health: () => readonly Trouble[];
   readonly onLetter: () => void;
 }
 
@@ -61,14 +62,14 @@ export class Reporter {
 
   async #once(): Promise<void> {
     const { store, clock, shownMs, clusterFacts, signal, onLetter } = this.#options;
-    const [cluster, counts, commandsOpen] = await Promise.all([clusterFacts(signal), store.call("ownCounts", null), store.call("openCommandCount", null)]);
+    const [cluster, counts, commandsOpen, room] = await Promise.all([clusterFacts(signal), store.call("ownCounts", null), store.call("openCommandCount", null), store.call("room", null)]);
     const madeAtMs = Math.round(shownMs());
     const freeDiskMiB = this.#freeDiskMiB();
     const report: SiteReport = {
       madeAtMs,
       agentVersion: this.#options.version,
       ...cluster,
-      agent: { startedAtMs: Math.round(this.#startedAtMs), memoryMiB: Math.round(process.memoryUsage.rss() / 1_048_576), freeDiskMiB, health: this.#health(counts.refused, freeDiskMiB) },
+      agent: { startedAtMs: Math.round(this.#startedAtMs), memoryMiB: Math.round(process.memoryUsage.rss() / 1_048_576), freeDiskMiB, health: this.#health(counts.refused, room, freeDiskMiB) },
       queues: { commandsOpen, lettersWaiting: counts.waiting, oldestLetterMs: counts.oldestMs },
     };
     const key = changeKey(report);
@@ -78,12 +79,11 @@ export class Reporter {
     onLetter();
   }
 
-  #health(refused: number, freeDiskMiB: number): { id: string; what: string }[] {
-    const troubles = [...this.#options.health()];
-    if (refused > 0) troubles.push({ id: "letters-refused", what: `${refused} letters were refused by the relay; they are kept and tried again` });
-    if (this.#options.store.isFull) troubles.push({ id: "disk-full", what: "the agent's disk is full: no order is taken or begun until there is room; what has ended is still told" });
-    else if (freeDiskMiB < lowDiskMiB) troubles.push({ id: "disk-low", what: `less than ${lowDiskMiB} MiB are free on the agent's disk` });
-    return troubles;
+  #health(refused: number, room: Room, freeDiskMiB: number): Trouble[] {
+    const disk: Trouble[] = freeDiskMiB < lowDiskMiB ? [{ id: "disk-low", what: `less than ${lowDiskMiB} MiB are free on the agent's disk` }] : [];
+    const full: Trouble = { id: "disk-full", what: "the agent's disk is full: no order is taken or begun until there is room; what has ended is still told" };
+    const letters: Trouble[] = refused > 0 ? [{ id: "letters-refused", what: `${refused} letters were refused by the relay; they are kept and tried again` }] : [];
+    return [...this.#options.health(), ...letters, ...roomTroubles(room), ...(this.#options.store.isFull ? [full] : disk)];
   }
 
   #freeDiskMiB(): number {

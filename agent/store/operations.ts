@@ -1,7 +1,9 @@
 // The agent's store as one module: what the store's worker loads. Each operation is one transaction (or joins its caller's); see the files beside it.
 import * as commands from "./commands.ts";
+import * as history from "./history.ts";
 import * as identity from "./identity.ts";
 import * as letters from "./letters.ts";
+import * as room from "./room.ts";
 import * as tombstones from "./tombstones.ts";
 
 export { applicationId, migrations } from "./schema.ts";
@@ -16,7 +18,10 @@ export const operations = {
   trustChain: identity.trustChain,
   takeWelcome: identity.takeWelcome,
   postReport: letters.postReport,
-  postEvent: letters.postEvent,
+  postEvent: history.postEvent,
+  purgeHistory: history.purgeHistory,
+  room: room.room,
+  setRoom: room.setRoom,
   leaseOwn: letters.leaseOwn,
   ownInDoubt: letters.ownInDoubt,
   ownReceipt: letters.ownReceipt,
