@@ -43,7 +43,7 @@ export function clusterOf(settings: AgentSettings): Promise<Cluster> {
 }
 
 export interface AgentOptions {
-  readonly settings: Pick<AgentSettings, "reportEveryMs" | "drainMs" | "kubeconfig">;
+  readonly settings: Pick<AgentSettings, "reportEveryMs" | "drainMs" | "kubeconfig" | "storeBytes">;
   readonly folder: AgentFolder;
   readonly log: Logger;
   readonly version: string;
@@ -88,6 +88,7 @@ export class Agent {
     const relay = recordOf<RelayRecord>(facts, "relay");
     if (relay === null) throw new Fault("NOT_INITIALISED", { what: "this agent has not joined a relay", why: `${dir} holds no relay`, hint: "bowline agent join --token TOKEN" });
     this.#relay = relay;
+    await store.call("setRoom", { storeBytes: this.#settings.storeBytes }).catch((error: unknown) => this.#log.warn({ why: asFault(error).why }, "the room for orders and results is that of the last start"));
     this.#siteClock = new SiteClock(this.#clock, this.#ports.machine, recordOf<ClockRecord>(facts, "clock"));
     this.#standing = await SiteStanding.open(this.#folder, relay);
     this.#cluster = await this.#ports.openCluster();
@@ -121,6 +122,12 @@ export class Agent {
     const { objects, facts } = this.#cluster;
     const { signal } = this.#scope;
     const onLetter = (): void => this.#courier?.poke();
+    store.onFull = (isFull) => {
+      if (isFull) this.#log.error({}, "the disk is full; no order is taken or begun until there is room");
+      else this.#log.info({}, "the disk has room again");
+      this.#reporter.poke();
+      this.#runner.poke();
+    };
     this.#runner = new Runner({ store, catalog: makeCatalog({ objects, impersonationOf, statusFault }, this.#clock), clock: this.#clock, log: this.#log, time: this.#siteClock, signal, onLetter });
     this.#desk = new LetterDesk({ store, clock: this.#clock, siteClock: this.#siteClock, log: this.#log, siteId, signKey: keys.sign, standing: () => this.#standing.approved, onCommand: () => this.#runner.poke(), onCancel: (id) => this.#runner.cancel(id) });
     this.#reporter = new Reporter({
@@ -259,7 +266,7 @@ export class Agent {
 
   async #status(): Promise<AgentStatus> {
     const { store, siteId, keys } = this.#folder;
-    const [counts, commandsOpen] = await Promise.all([store.call("ownCounts", null), store.call("openCommandCount", null)]);
+    const [counts, commandsOpen, room] = await Promise.all([store.call("ownCounts", null), store.call("openCommandCount", null), store.call("room", null)]);
     return {
       name: this.#standing.name,
       site: siteId,
@@ -271,6 +278,7 @@ export class Agent {
       streams: this.#link?.openStreams ?? 0,
       lettersWaiting: counts.waiting,
       commandsOpen,
+      store: { ...room, isFull: store.isFull },
       kubeconfig: this.#settings.kubeconfig,
     };
   }

@@ -1,12 +1,15 @@
 // The agent's settings: one table, each with a flag, an environment name and a line of help. The only file here that reads the environment.
 import { hostname } from "node:os";
-import { parseCount, parseDurationWithin, parseOneOf, parseSwitch, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
+import { parseCount, parseDurationWithin, parseOneOf, parseSizeWithin, parseSwitch, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
 import { parseProxySettings, type ProxySettings } from "../shared/kit/dial.ts";
 import { LOG_LEVELS } from "../shared/kit/log.ts";
 import { heardDrainMsMax } from "../shared/link/drain.ts";
 
 /** Each look lists nodes and workloads: not more often than an API server hardly feels; seldom enough for a site that pays for each octet (ms). */
 const reportEveryMs = { min: 1_000, max: 7 * 86_400_000 } as const;
+
+/** MiB. Below 32 a share holds hardly a dozen results; above 64 GiB somebody meant something else. */
+const storeMiB = { min: 32, max: 65_536 } as const;
 
 const TABLE = {
   data: { flag: "--data", env: "BOWLINE_DATA", fallback: "./.bowline/agent", parse: parseText, help: "folder for the database and keys" },
@@ -20,6 +23,7 @@ const TABLE = {
   httpsProxy: { flag: "--https-proxy", env: "HTTPS_PROXY", fallback: "", parse: parseText, help: "proxy for https, http://USER:PASSWORD@HOST:PORT" },
   noProxy: { flag: "--no-proxy", env: "NO_PROXY", fallback: "", parse: parseText, help: "hosts and ranges that are reached directly, with commas" },
   reportEveryMs: { flag: "--report-every", env: "BOWLINE_REPORT_EVERY", fallback: 15_000, parse: parseDurationWithin(reportEveryMs.min, reportEveryMs.max), help: "how often the cluster is looked at; a report leaves when something changed", shown: "15s" },
+  storeBytes: { flag: "--store-bytes", env: "BOWLINE_STORE_BYTES", fallback: 256 * 1_048_576, parse: parseSizeWithin(storeMiB.min, storeMiB.max), help: "most that orders, results and history take on this disk", shown: "256MiB" },
   httpCodec: { flag: "--http-codec", env: "BOWLINE_HTTP_CODEC", fallback: "own" as const, parse: parseOneOf(["own", "library"] as const), help: "who speaks HTTP/1.1 to the API server: our strict codec (own), or undici (library)" },
   drainMs: { flag: "--drain", env: "BOWLINE_DRAIN", fallback: 5_000, parse: parseDurationWithin(0, heardDrainMsMax), help: "how long requests may finish at shutdown", shown: "5s" },
   logLevel: { flag: "--log-level", env: "BOWLINE_LOG_LEVEL", fallback: "info" as const, parse: parseOneOf(LOG_LEVELS), help: LOG_LEVELS.join(", ") },

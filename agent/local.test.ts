@@ -8,7 +8,7 @@ import { makeTempDir } from "../test/kit/temp-dir.ts";
 import { checkRunning } from "./doctor.ts";
 import { askStatus, serveStatus, type AgentStatus } from "./local.ts";
 
-const status: AgentStatus = { name: "plant-07", site: "s_1", state: "linked", since: "2026-01-01T00:00:00.000Z", why: "zażółć gęślą jaźń", matchCode: "", version: "1", streams: 0, lettersWaiting: 0, commandsOpen: 0, kubeconfig: "/k" };
+const status: AgentStatus = { name: "plant-07", site: "s_1", state: "linked", since: "2026-01-01T00:00:00.000Z", why: "zażółć gęślą jaźń", matchCode: "", version: "1", streams: 0, lettersWaiting: 0, commandsOpen: 0, store: { limit: 1, inbox: 0, results: 0, reserved: 0, history: 0, rest: 0, shed: [], isTight: false, gaps: 0, isFull: false }, kubeconfig: "/k" };
 
 let dir: string;
 let server: Server | null;

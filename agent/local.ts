@@ -5,6 +5,7 @@ import { createServer, connect, type Server } from "node:net";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { asFault, Fault, faultFromRecord, faultRecord, isFaultCode, type FaultRecord } from "../shared/kit/errors.ts";
+import type { Room } from "./store/room.ts";
 
 const answerMs = 5_000;
 const answerBytesMax = 65_536;
@@ -20,6 +21,8 @@ export interface AgentStatus {
   readonly streams: number;
   readonly lettersWaiting: number;
   readonly commandsOpen: number;
+  /** Octets in use by part; `limit` is the whole, `shed` are lanes that bring nothing in now. `isFull`: the disk is, and the ballast is given up. */
+  readonly store: Room & { readonly isFull: boolean };
   /** The kubeconfig it works with, "" in a pod: for the doctor, who looks at the same cluster. */
   readonly kubeconfig: string;
 }

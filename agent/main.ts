@@ -12,7 +12,7 @@ import { agentSettingsHelp, proxyOf, readAgentSettings, type AgentSettings } fro
 import { checkCluster, checkDisk, checkLines, checkRelay, checkRunning, diagnosis, verdict, type Check, type Diagnosis } from "./doctor.ts";
 import { askToJoin, findJoinToken, interruptedJoin, prepareJoin } from "./enrol.ts";
 import { hasIdentity, openAgentFolder, recordOf, type AgentFolder, type RelayRecord } from "./folder.ts";
-import { askStatus } from "./local.ts";
+import { askStatus, type AgentStatus } from "./local.ts";
 import { machinePorts } from "./ports.ts";
 import { agentManifest, manifestText, rbacManifest } from "./manifest.ts";
 
@@ -171,8 +171,18 @@ async function diagnose(settings: AgentSettings): Promise<Diagnosis> {
 async function status(settings: AgentSettings): Promise<void> {
   const found = await askStatus(settings.data);
   const code = found.matchCode === "" ? "" : `code       ${found.matchCode} (tell it to the person at the centre)\n`;
-  const text = `site       ${found.name} (${found.site})\nstate      ${found.state} since ${found.since}${found.why === "" ? "" : `\n           ${found.why}`}\n${code}version    ${found.version}\nstreams    ${found.streams}\nwaiting    ${found.lettersWaiting} letters, ${found.commandsOpen} commands\n`;
+  const text = `site       ${found.name} (${found.site})\nstate      ${found.state} since ${found.since}${found.why === "" ? "" : `\n           ${found.why}`}\n${code}version    ${found.version}\nstreams    ${found.streams}\nwaiting    ${found.lettersWaiting} letters, ${found.commandsOpen} commands\n${roomText(found.store)}`;
   say(settings, "AgentStatus", found, text);
+}
+
+/** How full the store is, by part, and what that or a full disk keeps out. */
+function roomText({ limit, inbox, results, reserved, history, gaps, rest, shed, isFull }: AgentStatus["store"]): string {
+  const mib = (octets: number): string => (octets / 1_048_576).toFixed(1);
+  const used = inbox + results + reserved + history + rest;
+  const parts = `store      ${mib(used)} of ${mib(limit)} MiB: orders ${mib(inbox)}, results ${mib(results)} and ${mib(reserved)} reserved, history ${mib(history)}, other ${mib(rest)}\n`;
+  const lacks = gaps === 0 ? "" : `           history has gaps: ${gaps} events were not kept\n`;
+  const sheds = shed.length === 0 ? "" : `           takes no orders of the lanes ${shed.join(", ")} until there is room\n`;
+  return `${parts}${lacks}${sheds}disk       ${isFull ? "full: nothing new is taken; the reserve is given up until there is room" : "has room, and its reserve"}\n`;
 }
 
 function manifest(settings: AgentSettings): void {

@@ -84,6 +84,7 @@ class Relay {
 
   async start(): Promise<RunningRelay> {
     const { listen, data } = this.#settings;
+    this.#store.onFull = (isFull) => (isFull ? this.#log.error({}, "the disk is full; orders are refused until there is room") : this.#log.info({}, "the disk has room again"));
     this.#tls = await relayTls(data, this.#settings, ownNames(this.#settings.names), this.#clock.wallMs());
     this.#trust = await currentTrust(this.#store, this.#folder.keys, this.#clock.wallMs());
     this.#core = new RelayCore({ store: this.#store, keys: this.#folder.keys, clock: this.#clock, random: systemRandom, log: this.#log, binding: this.#settings.binding, refusal: problemOctets });

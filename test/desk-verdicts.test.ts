@@ -42,13 +42,13 @@ beforeEach(() => {
   seq = 0;
   cancelled = [];
   const store: AgentStore = {
+    ...inner,
     call: async (name, args) => {
       await new Promise((resolve) => setImmediate(resolve));
       const code = failure(name, String((args as { id?: unknown } | null)?.id));
       if (code !== null) throw new Fault(code, { what: "ours" });
       return inner.call(name, args);
     },
-    close: () => inner.close(),
   };
   clock = new ManualClock(nowMs);
   desk = new LetterDesk({
@@ -222,12 +222,12 @@ describe("a lease", () => {
   test("sends a result whose row was damaged as a short one", async () => {
     await endCommand("a");
     const damaged: AgentStore = {
+      ...inner,
       call: (async (name: string, args: unknown) => {
         const answer = await inner.call(name as "leaseOwn", args as never);
         if (name === "leaseOwn") for (const row of answer) if (row.kind === "result" && row.body !== null && row.body.length > 0) row.body[row.body.length - 1]! ^= 1;
         return answer;
       }) as AgentStore["call"],
-      close: () => inner.close(),
     };
     const broken = new LetterDesk({ store: damaged, clock, siteClock: { estimate: () => null, shownMs: () => nowMs }, log: silentLog, siteId: "s_x", signKey: siteKey, standing: () => null, onCommand: () => {}, onCancel: () => {} });
     expect((await broken.side({ fence: 1, relayEpoch: 1, poke: () => {} }).lease(room)).map(({ id }) => id)).toEqual(["claim-a", "outcome-a"]);

@@ -93,7 +93,9 @@ export class Runner {
         this.#tidying ??= this.#tidy(now).finally(() => (this.#tidying = null));
       }
     } catch (error) {
-      if (!signal.aborted) log.warn({ code: asFault(error).code, why: asFault(error).why }, "commands could not be claimed; tried again");
+      const { code, why } = asFault(error);
+      // A full disk was said as it became full; who frees it takes hours, and this is tried every few seconds.
+      if (!signal.aborted && !(code === "DISK_FULL" && store.isFull)) log.warn({ code, why }, "commands could not be claimed; tried again");
     } finally {
       this.#isLooking = false;
       if (!signal.aborted) this.#cancel = clock.after(lookMs, () => this.poke());
@@ -105,6 +107,7 @@ export class Runner {
     const { store, log, signal } = this.#options;
     try {
       await store.call("purgeCommands", now);
+      await store.call("purgeHistory", now);
       await removeLeftovers(this.#options, now.nowMs);
     } catch (error) {
       if (!signal.aborted) log.warn({ code: asFault(error).code, why: asFault(error).why }, "what has ended could not be cleared away; tried again");

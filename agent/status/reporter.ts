@@ -5,8 +5,9 @@ import type { SiteReport } from "../../shared/api.ts";
 import { pause, type Clock } from "../../shared/kit/clock.ts";
 import { asFault } from "../../shared/kit/errors.ts";
 import type { Logger } from "../../shared/kit/log.ts";
+import type { Room } from "../store/room.ts";
 import type { AgentStore } from "../store/store.ts";
-import { changeKey, isDue, type LastReport } from "./report.ts";
+import { changeKey, isDue, roomTroubles, type LastReport, type Trouble } from "./report.ts";
 
 export type ClusterPart = Pick<SiteReport, "kubernetes" | "nodes" | "nodesTotal" | "unwell" | "unwellTotal" | "workloadsTotal">;
 /** Less free disk (MiB) than this is said in the report. */
@@ -24,7 +25,7 @@ export interface ReporterOptions {
   readonly everyMs: number;
   readonly signal: AbortSignal;
   /** Weaker settings and troubles that are in force. */
-  readonly health: () => readonly { readonly id: string; readonly what: string }[];
+  readonly health: () => readonly Trouble[];
   readonly onLetter: () => void;
 }
 
@@ -61,14 +62,14 @@ export class Reporter {
 
   async #once(): Promise<void> {
     const { store, clock, shownMs, clusterFacts, signal, onLetter } = this.#options;
-    const [cluster, counts, commandsOpen] = await Promise.all([clusterFacts(signal), store.call("ownCounts", null), store.call("openCommandCount", null)]);
+    const [cluster, counts, commandsOpen, room] = await Promise.all([clusterFacts(signal), store.call("ownCounts", null), store.call("openCommandCount", null), store.call("room", null)]);
     const madeAtMs = Math.round(shownMs());
     const freeDiskMiB = this.#freeDiskMiB();
     const report: SiteReport = {
       madeAtMs,
       agentVersion: this.#options.version,
       ...cluster,
-      agent: { startedAtMs: Math.round(this.#startedAtMs), memoryMiB: Math.round(process.memoryUsage.rss() / 1_048_576), freeDiskMiB, health: [...this.#options.health(), ...(counts.refused > 0 ? [{ id: "letters-refused", what: `${counts.refused} letters were refused by the relay; they are kept and tried again` }] : []), ...(freeDiskMiB < lowDiskMiB ? [{ id: "disk-low", what: "less than 512 MiB are free on the agent's disk" }] : [])] },
+      agent: { startedAtMs: Math.round(this.#startedAtMs), memoryMiB: Math.round(process.memoryUsage.rss() / 1_048_576), freeDiskMiB, health: this.#health(counts.refused, room, freeDiskMiB) },
       queues: { commandsOpen, lettersWaiting: counts.waiting, oldestLetterMs: counts.oldestMs },
     };
     const key = changeKey(report);
@@ -76,6 +77,13 @@ export class Reporter {
     await store.call("postReport", { id: `report-${randomUUID()}`, madeMs: madeAtMs, report });
     this.#last = { key, atMs: clock.monoMs() };
     onLetter();
+  }
+
+  #health(refused: number, room: Room, freeDiskMiB: number): Trouble[] {
+    const disk: Trouble[] = freeDiskMiB < lowDiskMiB ? [{ id: "disk-low", what: `less than ${lowDiskMiB} MiB are free on the agent's disk` }] : [];
+    const full: Trouble = { id: "disk-full", what: "the agent's disk is full: no order is taken or begun until there is room; what has ended is still told" };
+    const letters: Trouble[] = refused > 0 ? [{ id: "letters-refused", what: `${refused} letters were refused by the relay; they are kept and tried again` }] : [];
+    return [...this.#options.health(), ...letters, ...roomTroubles(room), ...(this.#options.store.isFull ? [full] : disk)];
   }
 
   #freeDiskMiB(): number {

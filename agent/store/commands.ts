@@ -4,19 +4,23 @@ import { createHash } from "node:crypto";
 import type { CommandOutcome } from "../../shared/api.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
+import { resultOctetsMax } from "../../shared/rules/command-kinds.ts";
 import { nextAgentState, type AgentEvent, type AgentState } from "../../shared/rules/command-state.ts";
 import { cancelledCommand } from "../../shared/outbox/letter.ts";
+import type { LaneName } from "../../shared/rules/lanes.ts";
 import type { TargetKey } from "../../shared/rules/ordering.ts";
 import { boundedOutcome } from "../../shared/rules/outcome.ts";
+import { postEvent } from "./history.ts";
 import { putFacts, takeSeq } from "./identity.ts";
-import { post, postEvent, resultAgain } from "./letters.ts";
+import { post, resultAgain } from "./letters.ts";
+import { hasResultRoom, requireInboxRoom, reserveFor } from "./room.ts";
 
 export interface NewStored {
   readonly id: string;
   readonly relayEpoch: number;
   readonly ord: number;
   readonly after: string | null;
-  readonly lane: string;
+  readonly lane: LaneName;
   readonly kind: string;
   readonly cls: string;
   /** JSON of the envelope's header. */
@@ -35,9 +39,8 @@ export interface NewStored {
   readonly nowMs: number;
 }
 
-/** Open commands and their octets here; beyond it the relay is told "storage" and offers again later. */
+/** Open commands here, however small: each look for the next one walks them. Beyond it the relay is told "storage" and offers again later. */
 const openMax = 5_000;
-const openOctetsMax = 96 * 1_048_576;
 
 /** Stores a command that was verified. The same one again changes nothing, and its result is sent again where it has ended; another body under its id is refused. Faults CONFLICT, QUEUE_FULL, ENVELOPE_REPLAYED. */
 export function* storeCommand(command: NewStored): Operation<"stored" | "known"> {
@@ -49,8 +52,8 @@ export function* storeCommand(command: NewStored): Operation<"stored" | "known">
     yield* resultAgain(command.id, command);
     return "known";
   }
-  const room = yield* queryOne<{ n: number; octets: number | null }>("SELECT COUNT(*) AS n, SUM(LENGTH(body)) AS octets FROM commands WHERE state IN ('ready', 'claimed')");
-  if (Number(room?.n ?? 0) >= openMax || Number(room?.octets ?? 0) + command.body.length > openOctetsMax) throw new Fault("QUEUE_FULL", { what: "this site holds as many commands as it may" });
+  if ((yield* openCommandCount(null)) >= openMax) throw new Fault("QUEUE_FULL", { what: "this site holds as many commands as it may", why: `${openMax} are open` });
+  yield* requireInboxRoom(command.lane, command.body.length + command.header.length);
   if (yield* takeSeq({ ...command, exp: command.deadlineMs })) throw new Fault("ENVELOPE_REPLAYED", { what: `the envelope of ${command.id} was taken before` });
   yield* query(
     "INSERT INTO commands (id, relay_epoch, ord, after_id, lane, kind, cls, header, body, body_hash, state, nbf_ms, deadline_ms, stored_ms, attempts, unclean_restarts, has_effect) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'ready', ?, ?, ?, 0, 0, 0)",
@@ -193,14 +196,14 @@ const IN_ITS_TURN = `NOT EXISTS (SELECT 1 FROM commands p WHERE p.id = c.after_i
   AND NOT EXISTS (SELECT 1 FROM command_targets t JOIN command_targets u ON u.okey = t.okey AND u.command <> t.command AND (u.is_own = 1 OR t.is_own = 1)
     JOIN commands p ON p.id = u.command WHERE t.command = c.id AND (p.relay_epoch, p.ord) < (c.relay_epoch, c.ord) AND p.state IN ('ready', 'claimed'))`;
 
-/** Claims the next command that may start: its predecessors settled, its time surely begun and surely not over. Surely passed ones expire on the way. */
+/** Claims the next command that may start: its predecessors settled, its time surely begun and surely not over, room for its largest result reserved. Surely passed ones expire on the way. */
 export function* claimCommand(args: { readonly nowMs: number; readonly errorMs: number }): Operation<ClaimedCommand | null> {
   const { nowMs, errorMs } = args;
   const late = yield* query<{ id: string }>("SELECT id FROM commands WHERE state = 'ready' AND deadline_ms < ? LIMIT 100", nowMs - errorMs);
   for (const { id } of late) yield* endWithout(id, "expire", { state: "expired", what: "its deadline passed before it could start", code: null, objects: [] }, nowMs);
   for (;;) {
     const row = yield* queryOne<ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM commands c WHERE state = 'ready' AND deadline_ms > ? AND nbf_ms <= ? AND ${IN_ITS_TURN} ORDER BY relay_epoch, ord LIMIT 1`, nowMs + errorMs, nowMs - errorMs);
-    if (row === null) return null;
+    if (row === null || !(yield* hasResultRoom(row.kind))) return null;
     if (createHash("sha256").update(row.body).digest("hex") === row.body_hash) return yield* claim(row, nowMs);
     // What was verified is not what is here now: it is not run.
     yield* endWithout(row.id, "refuse", { state: "failed", what: "its body was damaged on this site's disk before it started; it was not run", code: "STORE_CORRUPT", objects: [] }, nowMs);
@@ -209,7 +212,7 @@ export function* claimCommand(args: { readonly nowMs: number; readonly errorMs: 
 
 function* claim(row: ClaimRow, nowMs: number): Operation<ClaimedCommand> {
   yield* step(row.id, "claim");
-  yield* query("UPDATE commands SET attempts = 1, started_ms = ? WHERE id = ?", nowMs, row.id);
+  yield* query("UPDATE commands SET attempts = 1, started_ms = ?, reserved = ? WHERE id = ?", nowMs, reserveFor(row.kind), row.id);
   yield* post({ id: `claim-${row.id}`, kind: "claim", body: { command: row.id, startedMs: nowMs }, nowMs });
   return claimOf({ ...row, attempts: 1, started_ms: nowMs });
 }
@@ -221,11 +224,13 @@ function* endWithout(id: string, event: AgentEvent, outcome: CommandOutcome, now
 
 /** The outcome, its letter and its place in the site's history. */
 function* finish(id: string, full: CommandOutcome, startedMs: number | null, nowMs: number): Operation<void> {
-  const outcome = boundedOutcome(full);
-  const row = yield* queryOne<{ header: string | null }>("UPDATE commands SET outcome = ?, ended_ms = ? WHERE id = ? RETURNING header", JSON.stringify(outcome), nowMs, id);
+  const { kind } = (yield* queryOne<{ kind: string }>("SELECT kind FROM commands WHERE id = ?", id))!;
+  const outcome = boundedOutcome(full, resultOctetsMax(kind));
+  const row = yield* queryOne<{ header: string | null }>("UPDATE commands SET outcome = ?, ended_ms = ?, reserved = 0 WHERE id = ? RETURNING header", JSON.stringify(outcome), nowMs, id);
   yield* query("DELETE FROM command_targets WHERE command = ?", id);
   yield* post({ id: `result-${id}`, kind: "result", body: { command: id, header: row?.header ?? "", startedMs, endedMs: nowMs, outcome }, nowMs });
-  yield* postEvent({ id: `outcome-${id}`, atMs: nowMs, event: "command", what: `${id} ${outcome.state}: ${outcome.what}`.slice(0, 500) });
+  const isFailure = outcome.state !== "succeeded" && outcome.state !== "cancelled";
+  yield* postEvent({ id: `outcome-${id}`, atMs: nowMs, event: "command", what: `${id} ${outcome.state}: ${outcome.what}`.slice(0, 500), isFailure });
 }
 
 /** The effect is done: its outcome and the letter that says so, together. */

@@ -1,5 +1,5 @@
-// Letters that leave the agent: claims, results, the report, events. Put in the transaction that makes them true; numbered for their signature when they are
-// leased. Events are a ring: what falls out leaves a gap record, so that a hole is never silent.
+// Letters that leave the agent: claims, results, the report, events (history.ts says which are kept). Put in the transaction that makes them true; numbered for their
+// signature when they are leased.
 import { createHash } from "node:crypto";
 import type { CommandOutcome } from "../../shared/api.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
@@ -12,8 +12,6 @@ import { headerBytes, type HeaderParts } from "../../shared/trust/envelope.ts";
 import { draw, putFacts } from "./identity.ts";
 import { commandReported } from "./tombstones.ts";
 
-/** Events that wait; at one every few seconds, hours of a flapping link. */
-const eventsWaitingMax = 1_000;
 const SELF = "";
 
 /** Records go first: until the relay has them it offers nothing. */
@@ -37,34 +35,6 @@ function sumOf(body: Uint8Array): string {
 
 export function* postReport(args: { readonly id: string; readonly madeMs: number; readonly report: unknown }): Operation<void> {
   yield* post({ id: args.id, kind: "report", body: { madeMs: args.madeMs, report: args.report }, replaceKey: "report", nowMs: args.madeMs });
-}
-
-export function* postEvent(args: { readonly id: string; readonly atMs: number; readonly event: string; readonly what: string }): Operation<void> {
-  yield* post({ id: args.id, kind: "event", body: { atMs: args.atMs, event: args.event, what: args.what }, nowMs: args.atMs });
-  const count = yield* queryOne<{ n: number }>("SELECT COUNT(*) AS n FROM outbox WHERE site = ? AND kind = 'event' AND state = 'waiting'", SELF);
-  const excess = Number(count?.n ?? 0) - eventsWaitingMax;
-  if (excess > 0) yield* leaveGap(excess, args.atMs);
-}
-
-interface WaitingEvent {
-  id: string;
-  made_ms: number;
-  body: Uint8Array;
-}
-
-/** One record of the gap waits at most: an older one is counted into the new one. Without one yet, one event more makes room for it. */
-function* leaveGap(excess: number, nowMs: number): Operation<void> {
-  const older = yield* queryOne<WaitingEvent>("SELECT id, made_ms, body FROM outbox WHERE site = ? AND kind = 'event' AND state = 'waiting' AND id LIKE 'gap-%' LIMIT 1", SELF);
-  const rows = yield* query<WaitingEvent>(
-    "SELECT id, made_ms, body FROM outbox WHERE site = ? AND kind = 'event' AND state = 'waiting' AND id NOT LIKE 'gap-%' ORDER BY ord LIMIT ?",
-    SELF,
-    older === null ? excess + 1 : excess,
-  );
-  const counted = older === null ? 0 : (JSON.parse(Buffer.from(older.body).toString("utf8")) as { lost: number }).lost;
-  for (const { id } of older === null ? rows : [older, ...rows]) yield* removeLetter(id);
-  const lost = counted + rows.length;
-  const first = Number(older?.made_ms ?? rows[0]?.made_ms ?? nowMs);
-  yield* post({ id: `gap-${first}-${nowMs}-${lost}`, kind: "event", body: { atMs: first, event: "gap", what: `${lost} events from here on were dropped: too many waited`, lost }, nowMs: first });
 }
 
 export interface LeasedOwn extends LeasedLetter {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import type { FaultCode } from "../../shared/kit/errors.ts";
-import { openStoreInline, query, type Operation, type Store } from "../../shared/kit/store.ts";
+import { openStoreInline, type Operation, type Store } from "../../shared/kit/store.ts";
 import { StoreEngine } from "../../shared/kit/store-engine.ts";
 import type { NewStored } from "./commands.ts";
 import { takeSeq } from "./identity.ts";
@@ -223,10 +223,6 @@ describe("letters in doubt", () => {
   });
 });
 
-function* waiting(_args: null): Operation<{ body: Uint8Array }[]> {
-  return yield* query<{ body: Uint8Array }>("SELECT body FROM outbox ORDER BY ord");
-}
-
 describe("reports and events", () => {
   test("the newest report replaces one that waits", async () => {
     for (const id of ["r1", "r2", "r3"]) await store.call("postReport", { id, madeMs: nowMs, report: { n: id } });
@@ -239,24 +235,6 @@ describe("reports and events", () => {
     await claim();
     await store.call("postReport", { id: "r1", madeMs: nowMs, report: {} });
     expect(await leaseIds()).toEqual(["r1", "claim-a", "e1"]);
-  });
-
-  test("of events a thousand wait; what falls out leaves a record of how many, and that record counts on", async () => {
-    await store.close();
-    const engine = new StoreEngine({ file, module: { ...agentModule, operations: { postEvent: agentModule.operations.postEvent, waiting } }, mustExist: true });
-    engine.runGroup(
-      Array.from({ length: 1_300 }, (_value, index) => ({ name: "postEvent", args: { id: `e${index}`, atMs: nowMs + index, event: "link", what: "flap" } })),
-    );
-    const [letters] = engine.runGroup([{ name: "waiting", args: null }]);
-    engine.close();
-    store = open();
-    const bodies = (letters?.ok === true ? (letters.value as { body: Uint8Array }[]) : []).map(
-      ({ body }) => JSON.parse(Buffer.from(body).toString("utf8")) as { event: string; lost?: number; atMs: number },
-    );
-    const gaps = bodies.filter(({ event }) => event === "gap");
-    expect(bodies).toHaveLength(1_000);
-    expect(gaps, "every event is there or counted, and no more are lost than must be").toMatchObject([{ event: "gap", lost: 301, atMs: nowMs }]);
-    expect(bodies.filter(({ event }) => event === "link").map(({ atMs }) => atMs)).toEqual(Array.from({ length: 999 }, (_value, index) => nowMs + 301 + index));
   });
 });
 

@@ -1,11 +1,16 @@
 // The agent's store as one module: what the store's worker loads. Each operation is one transaction (or joins its caller's); see the files beside it.
 import * as commands from "./commands.ts";
+import * as history from "./history.ts";
 import * as identity from "./identity.ts";
 import * as letters from "./letters.ts";
 import * as records from "./records.ts";
+import * as room from "./room.ts";
 import * as tombstones from "./tombstones.ts";
 
 export { applicationId, migrations } from "./schema.ts";
+
+/** A command, and its start: what it would leave behind may find no room. */
+export const refusedWhenFull: readonly string[] = ["storeCommand", "claimCommand"];
 
 export const operations = {
   draw: identity.draw,
@@ -14,7 +19,10 @@ export const operations = {
   trustChain: identity.trustChain,
   takeWelcome: identity.takeWelcome,
   postReport: letters.postReport,
-  postEvent: letters.postEvent,
+  postEvent: history.postEvent,
+  purgeHistory: history.purgeHistory,
+  room: room.room,
+  setRoom: room.setRoom,
   leaseOwn: letters.leaseOwn,
   ownInDoubt: letters.ownInDoubt,
   ownReceipt: letters.ownReceipt,

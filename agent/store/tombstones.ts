@@ -5,6 +5,7 @@ import { crashPoint } from "../../shared/kit/crash.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { nextAgentState, type AgentState } from "../../shared/rules/command-state.ts";
 import { cut } from "../../shared/rules/outcome.ts";
+import { areResultsTight } from "./room.ts";
 
 /** Tombstones are kept this long (ms) after the deadline. */
 const tombstoneMs = 30 * 86_400_000;
@@ -38,9 +39,10 @@ export function* leftoverRemoved(args: { readonly id: string }): Operation<void>
   yield* query("UPDATE commands SET cleanup = NULL WHERE id = ?", args.id);
 }
 
-/** Reported commands become tombstones after a while, and tombstones whose time is over go. An open command is never among them. */
+/** Reported commands become tombstones after a while, sooner when results need the room, and tombstones whose time is over go. An open command is never among them. */
 export function* purgeCommands(args: { readonly nowMs: number; readonly errorMs: number }): Operation<void> {
-  const done = yield* query<{ id: string; outcome: string }>("SELECT id, outcome FROM commands WHERE state = 'reported' AND ended_ms < ? LIMIT ?", args.nowMs - detailsKeptMs, rowsAtOnce);
+  const endedBeforeMs = (yield* areResultsTight()) ? Number.MAX_SAFE_INTEGER : args.nowMs - detailsKeptMs;
+  const done = yield* query<{ id: string; outcome: string }>("SELECT id, outcome FROM commands WHERE state = 'reported' AND ended_ms < ? LIMIT ?", endedBeforeMs, rowsAtOnce);
   for (const { id, outcome } of done) {
     const { state, what, code } = JSON.parse(outcome) as CommandOutcome;
     yield* query("UPDATE commands SET state = ?, header = NULL, resolved = NULL, outcome = ? WHERE id = ?", nextAgentState("reported", "purge"), JSON.stringify({ state, what: cut(what, whatCharsKept), code, objects: [] }), id);

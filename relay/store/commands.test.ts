@@ -64,14 +64,16 @@ test("a thousand commands may be open, and one more when one has ended", async (
   expect([said[1_000], (said.at(-1) as CommandRow).ord]).toEqual(["QUEUE_FULL", 1_001]);
 });
 
-test("of a site's events the newest five hundred are kept, and the same one again changes nothing", async () => {
-  const event = (index: number) => ({
-    name: "putEvent" as const,
-    args: { id: `e${index}`, site: relay.site, atMs: relay.nowMs + index, nowMs: relay.nowMs, kind: "link", what: `n${index}` },
-  });
-  await relay.inOneGroup([...Array.from({ length: 505 }, (_value, index) => event(index)), event(504)]);
-  const events = await relay.store.call("eventsOf", { site: relay.site, limit: 1_000 });
-  expect([events.length, events[0]!.what, events.at(-1)!.what]).toEqual([500, "n504", "n5"]);
+test("a link that flaps pushes out its own events and no others; of each ring the newest are kept, and the same one again changes nothing", async () => {
+  const event = (kind: string, index: number) => ({ name: "putEvent" as const, args: { id: `${kind}${index}`, site: relay.site, atMs: relay.nowMs + index, nowMs: relay.nowMs, kind, what: `n${index}` } });
+  await relay.inOneGroup([event("command", 1), event("alarm", 2), ...Array.from({ length: 505 }, (_value, index) => event(index % 2 === 0 ? "link-up" : "link-down", index)), event("link-up", 504)]);
+  for (const kind of ["command", "whatever-a-site-says"]) await relay.inOneGroup(Array.from({ length: 305 }, (_value, index) => event(kind, 1_000 + index)));
+  const events = await relay.store.call("eventsOf", { site: relay.site, limit: 2_000 });
+  const of = (...kinds: string[]): (number | string | undefined)[] => {
+    const found = events.filter(({ kind }) => kinds.includes(kind)).map(({ what }) => what);
+    return [found.length, found[0], found.at(-1)];
+  };
+  expect([of("link-up", "link-down"), of("command"), of("whatever-a-site-says")]).toEqual([[100, "n504", "n405"], [300, "n1304", "n1005"], [100, "n1304", "n1205"]]);
 });
 
 describe("the deadline", () => {

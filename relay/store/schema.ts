@@ -161,4 +161,8 @@ export const migrations: readonly string[] = [
   // When the agent's database that held it was lost: it may have been done before, whatever a later one says.
   "ALTER TABLE commands ADD COLUMN lost_ms BIGINT;",
   RESTORES,
+  // Each ring has its own bound.
+  `ALTER TABLE events ADD COLUMN ring TEXT NOT NULL DEFAULT 'other';
+UPDATE events SET ring = CASE WHEN kind IN ('link-up', 'link-down') THEN 'link' WHEN kind = 'command' THEN 'command' ELSE 'other' END;
+CREATE INDEX events_rings ON events (site, ring, at_ms, id);`,
 ];

@@ -1,6 +1,6 @@
 // Settings: flag before environment before default, everything that is not understood is refused with what was meant, and the parsers take one form each.
 import { describe, expect, test } from "vitest";
-import { parseCount, parseDuration, parseDurationWithin, parseHostPort, parseList, parseOneOf, parseSwitch, parseText, readSettings, settingsHelp } from "./config.ts";
+import { parseCount, parseDuration, parseDurationWithin, parseHostPort, parseList, parseOneOf, parseSizeWithin, parseSwitch, parseText, readSettings, settingsHelp } from "./config.ts";
 
 const TABLE = {
   listen: { flag: "--listen", env: "T_LISTEN", fallback: { host: "0.0.0.0", port: 8443 }, parse: parseHostPort, help: "where to listen", shown: ":8443" },
@@ -106,4 +106,24 @@ test("switches, counts, lists and words take what they say and nothing else", ()
   expect(parseList(" a ,, b,c ")).toEqual(["a", "b", "c"]);
   expect(parseList("")).toEqual([]);
   expect(parseText(" as it is ")).toBe(" as it is ");
+});
+
+test.each([
+  ["256MiB", 268_435_456],
+  ["1GiB", 1_073_741_824],
+  ["32768KiB", 33_554_432],
+  ["33554432", 33_554_432],
+])("a size %s is %i octets", (text, octets) => {
+  expect(parseSizeWithin(32, 65_536)(text)).toBe(octets);
+});
+
+test.each([
+  ["31MiB", "it takes from 32MiB to 65536MiB"],
+  ["65GiB", "it takes from 32MiB to 65536MiB"],
+  ["256", "it takes from 32MiB to 65536MiB"],
+  ["256MB", "a size is a whole number and a unit: 256MiB, 1GiB"],
+  ["1.5GiB", "a size is a whole number and a unit: 256MiB, 1GiB"],
+  ["", "a size is a whole number and a unit: 256MiB, 1GiB"],
+])("a size cannot be %j", (text, why) => {
+  expect(() => parseSizeWithin(32, 65_536)(text)).toThrow(expect.objectContaining({ code: "USAGE", why }));
 });

@@ -125,6 +125,19 @@ function durationText(ms: number): string {
   return `${ms / unitMs}${unit}`;
 }
 
+const UNITS_BYTES: Readonly<Record<string, number>> = { "": 1, KiB: 1_024, MiB: 1_048_576, GiB: 1_073_741_824 };
+
+/** A size with bounds in MiB: `256MiB`, `1GiB`, `512KiB`, or octets. Octets. */
+export function parseSizeWithin(minMiB: number, maxMiB: number): (text: string) => number {
+  return (text) => {
+    const found = /^(\d{1,15})([KMG]iB|)$/.exec(text);
+    if (found === null) throw new Fault("USAGE", { what: `"${text}" is not a size`, why: "a size is a whole number and a unit: 256MiB, 1GiB" });
+    const octets = Number(found[1]) * UNITS_BYTES[found[2]!]!;
+    if (octets < minMiB * UNITS_BYTES["MiB"]! || octets > maxMiB * UNITS_BYTES["MiB"]!) throw new Fault("USAGE", { what: `"${text}" is out of range`, why: `it takes from ${minMiB}MiB to ${maxMiB}MiB` });
+    return octets;
+  };
+}
+
 export interface HostPort {
   readonly host: string;
   readonly port: number;

@@ -4,6 +4,7 @@
 // the simulator. The only importer of better-sqlite3. delivery.md section 6 gives the measurements behind the settings.
 import Database from "better-sqlite3";
 import { invariant } from "./assert.ts";
+import { Ballast, ballastNeedsBytes, walBytesKept } from "./ballast.ts";
 import { crashPoint } from "./crash.ts";
 import { asFault, Fault } from "./errors.ts";
 import { shown } from "./shown.ts";
@@ -12,7 +13,6 @@ import type { Operation, SqlRow, StoreModule } from "./store-query.ts";
 
 /** WAL pages (4 KiB) after which SQLite checkpoints: short stalls rather than rare long ones. */
 const checkpointPages = 200;
-const walBytesKept = 4 * 1_048_576;
 /** Prepared statements kept; every operation uses constant SQL. */
 const statementsMax = 512;
 /** Free pages go back to the disk a few at a time, now and then: what was purged must become space for others, and no group may wait long for it. */
@@ -26,6 +26,8 @@ export interface EngineOptions {
   readonly module: StoreModule;
   /** The caller knows that there was a database: a missing or empty file is damage, not a first run. */
   readonly mustExist: boolean;
+  /** Room that is kept back beside the file, or none. */
+  readonly ballast?: Ballast;
 }
 
 export type CallOutcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly fault: Fault };
@@ -48,7 +50,17 @@ export class StoreEngine {
   constructor(options: EngineOptions) {
     this.#options = options;
     this.#mustExist = options.mustExist;
-    this.#live();
+    try {
+      this.#live();
+    } catch (error) {
+      if (!this.#givesWay(error)) throw error;
+      this.#live();
+    }
+  }
+
+  /** The disk is full, and there was ballast to give up: what failed may work now. */
+  #givesWay(error: unknown): boolean {
+    return asFault(error).code === "DISK_FULL" && this.#options.ballast?.release() === true;
   }
 
   #live(): Database.Database {
@@ -114,6 +126,7 @@ export class StoreEngine {
     try {
       return this.#attempt(calls);
     } catch (error) {
+      if (this.#givesWay(error)) return this.runGroup(calls);
       const fault = asFault(error);
       // What is large must not take what is small with it: each alone, and only those that do not fit are refused.
       if (fault.code === "DISK_FULL" && calls.length > 1) return calls.map((call) => this.#alone(call));
@@ -203,6 +216,7 @@ export class StoreEngine {
     try {
       const operation = this.#options.module.operations[call.name];
       if (operation === undefined) throw new Fault("BUG", { what: `the store has no operation "${call.name}"` });
+      if (this.#options.ballast?.isWhole === false && this.#options.module.refusedWhenFull?.includes(call.name) === true) throw this.#full();
       const value = this.#step(db, operation(call.args) as Operation<unknown>);
       db.exec("RELEASE one");
       return { ok: true, value };
@@ -211,6 +225,15 @@ export class StoreEngine {
       db.exec("ROLLBACK TO one; RELEASE one");
       return { ok: false, fault: asFault(error) };
     }
+  }
+
+  #full(): Fault {
+    const { file } = this.#options;
+    return new Fault("DISK_FULL", {
+      what: "the disk is full: nothing new is taken",
+      why: `the reserve of ${file} is used up or could not be made; what frees room and what has ended is still written`,
+      hint: `free space on the disk that holds ${file}: from ${ballastNeedsBytes / 1_048_576} MiB on it goes on by itself; nothing that was accepted is lost`,
+    });
   }
 
   #step(db: Database.Database, operation: Operation<unknown>): unknown {

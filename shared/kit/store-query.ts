@@ -29,6 +29,8 @@ export interface StoreModule {
   /** SQLite's application_id, four ASCII octets: one side's database in the other's place is told apart from damage. 0, the default, is nobody's. */
   readonly applicationId?: number;
   readonly operations: Operations;
+  /** Names of operations that bring new work in: with DISK_FULL they wait until there is room for the ballast again, so that the others can go on. */
+  readonly refusedWhenFull?: readonly string[];
   /** Step N brings a database from version N to N+1. Never changed once released. */
   readonly migrations: readonly string[];
 }

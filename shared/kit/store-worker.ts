@@ -1,6 +1,7 @@
 // The thread that owns a database: a 2 s fsync stalls here and nowhere else. Takes calls as messages, runs those that wait together in one
 // transaction, answers after the commit. Started by store.ts.
 import { parentPort, workerData } from "node:worker_threads";
+import { Ballast } from "./ballast.ts";
 import { armCrashPoint, type CrashPlan } from "./crash.ts";
 import { asFault, faultRecord, type FaultRecord } from "./errors.ts";
 import { StoreEngine, type CallOutcome } from "./store-engine.ts";
@@ -15,13 +16,17 @@ export interface WorkerStart {
 
 export type WorkerRequest = { readonly kind: "calls"; readonly calls: readonly { readonly id: number; readonly name: string; readonly args: unknown }[] } | { readonly kind: "close" };
 export type WorkerAnswer =
-  | { readonly kind: "open" }
+  | { readonly kind: "open"; readonly isFull: boolean }
   | { readonly kind: "failed"; readonly fault: FaultRecord }
   | { readonly kind: "closed" }
+  /** The ballast was given up (full) or made again. */
+  | { readonly kind: "room"; readonly isFull: boolean }
   | { readonly kind: "answers"; readonly answers: readonly { readonly id: number; readonly value?: unknown; readonly fault?: FaultRecord }[] };
 
 /** Operations in one transaction: bounds how long the first of them waits. */
 const groupMax = 100;
+/** A disk that was full is looked at this often (ms); people free space by hand. */
+const ballastLookMs = 2_000;
 
 const start = workerData as WorkerStart;
 const port = parentPort!;
@@ -30,12 +35,32 @@ armCrashPoint(start.crashPlan);
 
 try {
   const module = (await import(start.moduleUrl)) as StoreModule;
-  const engine = new StoreEngine({ file: start.file, module, mustExist: start.mustExist });
-  port.on("message", (request: WorkerRequest) => serve(engine, request));
-  say({ kind: "open" });
+  const ballast = new Ballast(start.file);
+  const engine = new StoreEngine({ file: start.file, module, mustExist: start.mustExist, ballast });
+  ballast.restore();
+  const told = teller(ballast);
+  port.on("message", (request: WorkerRequest) => {
+    serve(engine, request);
+    told();
+  });
+  setInterval(() => {
+    ballast.restore();
+    told();
+  }, ballastLookMs).unref();
+  say({ kind: "open", isFull: !ballast.isWhole });
 } catch (error) {
   say({ kind: "failed", fault: faultRecord(asFault(error)) });
   port.close();
+}
+
+/** Says what became of the ballast, when that is another thing than was said last. */
+function teller(ballast: Ballast): () => void {
+  let said = ballast.isWhole;
+  return () => {
+    if (ballast.isWhole === said) return;
+    said = ballast.isWhole;
+    say({ kind: "room", isFull: !said });
+  };
 }
 
 function serve(engine: StoreEngine, request: WorkerRequest): void {

@@ -22,6 +22,10 @@ type ResultOf<Call> = Call extends (args: never) => Operation<infer Result> ? Re
 export interface Store<Ops extends Operations> {
   /** Resolves after the commit. Rejects with the operation's own Fault, or DISK_FULL, STORE_FAILED. */
   call<Name extends keyof Ops & string>(name: Name, args: ArgsOf<Ops[Name]>): Promise<ResultOf<Ops[Name]>>;
+  /** The disk is full: the ballast is away, and what would bring new work in is refused until there is room again. */
+  readonly isFull: boolean;
+  /** Told when that changes. */
+  onFull: (isFull: boolean) => void;
   close(): Promise<void>;
 }
 
@@ -61,7 +65,7 @@ export async function openStore<Ops extends Operations>(options: StoreOptions): 
     await worker.terminate();
     throw faultFromRecord(opened.fault);
   }
-  return new WorkerStore(worker, options) as unknown as Store<Ops>;
+  return new WorkerStore(worker, options, opened.kind === "open" && opened.isFull) as unknown as Store<Ops>;
 }
 
 class WorkerStore {
@@ -77,9 +81,12 @@ class WorkerStore {
   #closing: Promise<void> | null = null;
   #onIdle: () => void = () => {};
   #dead: Fault | null = null;
+  isFull: boolean;
+  onFull: (isFull: boolean) => void = () => {};
 
-  constructor(worker: Worker, options: StoreOptions) {
+  constructor(worker: Worker, options: StoreOptions, isFull: boolean) {
     this.#worker = worker;
+    this.isFull = isFull;
     this.#closeMs = options.closeMs ?? closeMsDefault;
     this.#onDeath = options.onDeath ?? crash;
     worker.on("message", (answer: WorkerAnswer) => this.#receive(answer));
@@ -122,6 +129,10 @@ class WorkerStore {
   }
 
   #receive(answer: WorkerAnswer): void {
+    if (answer.kind === "room") {
+      this.isFull = answer.isFull;
+      return this.onFull(this.isFull);
+    }
     if (answer.kind !== "answers") return; // "closed" is followed by the thread's end
     this.#underWay -= answer.answers.length;
     for (const { id, value, fault } of answer.answers) {
@@ -178,6 +189,8 @@ function octetsOf(value: unknown): number {
 export function openStoreInline<Ops extends Operations>(options: { readonly file: string; readonly module: StoreModule; readonly mustExist?: boolean }): Store<Ops> {
   const engine = new StoreEngine({ file: options.file, module: options.module, mustExist: options.mustExist ?? false });
   const store = {
+    isFull: false,
+    onFull: () => {},
     async call(name: string, args: unknown): Promise<unknown> {
       const outcome = engine.runGroup([{ name, args }])[0]!;
       if (outcome.ok) return outcome.value;

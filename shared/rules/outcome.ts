@@ -14,11 +14,12 @@ const refCharsMax = 400;
 
 type ObjectResult = CommandOutcome["objects"][number];
 
-export function boundedOutcome(outcome: CommandOutcome): CommandOutcome {
+/** `octetsMax`: of this kind of command, where it declares less than any outcome may have. */
+export function boundedOutcome(outcome: CommandOutcome, octetsMax = outcomeOctetsMax): CommandOutcome {
   const objects = outcome.objects.map((object) => ({ ...object, ref: cut(object.ref, refCharsMax), why: cut(object.why, whyCharsMax) }));
   const whole = { ...outcome, what: cut(outcome.what, whatCharsMax), objects };
-  if (jsonOctets(whole) <= outcomeOctetsMax) return whole;
-  const kept = withinBudget(objects, outcomeOctetsMax - jsonOctets({ ...whole, objects: [] }) - 100);
+  if (jsonOctets(whole) <= octetsMax) return whole;
+  const kept = withinBudget(objects, octetsMax - jsonOctets({ ...whole, objects: [] }) - 100);
   return { ...whole, what: cut(`${cut(outcome.what, whatCharsMax - 60)} (${objects.length - kept.length} of ${objects.length} objects are not listed)`, whatCharsMax), objects: kept };
 }
 

@@ -82,7 +82,7 @@ export class SimSite {
       const store = new SimStore<agentModule.AgentOperations>(process, { file: join(this.#dir, `${ground.name}.db`), module: agentModule, observe: (...told) => this.#events.observe(this, ...told) });
       const agentEpoch = store.rows<{ value: string }>("SELECT value FROM facts WHERE name = 'agentEpoch'")[0]!.value;
       const agent = new Agent({
-        settings: { reportEveryMs: 30_000, drainMs: 5_000, kubeconfig: "" },
+        settings: { reportEveryMs: 30_000, drainMs: 5_000, kubeconfig: "", storeBytes: 268_435_456 },
         folder: { dir: this.#dir, keys: ground.keys, siteId: ground.id, agentEpoch, store: this.#events.tamper(store.store) },
         log: silentLog,
         version: "0.0.0",

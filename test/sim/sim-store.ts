@@ -44,7 +44,7 @@ export class SimStore<Ops extends Operations> {
 
   /** As the product sees it. */
   get store(): Store<Ops> {
-    return { call: (name: string, args: unknown) => this.#call(name, args), close: async () => this.#shut() } as unknown as Store<Ops>;
+    return { isFull: false, onFull: () => {}, call: (name: string, args: unknown) => this.#call(name, args), close: async () => this.#shut() } as unknown as Store<Ops>;
   }
 
   #call(name: string, args: unknown): Promise<unknown> {
