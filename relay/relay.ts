@@ -13,7 +13,8 @@ import { Api } from "./http/api.ts";
 import { Authenticator, makeOperatorToken, tokenHash } from "./http/auth.ts";
 import { joinTokenRoutes } from "./http/operate-joins.ts";
 import { peopleRoutes } from "./http/operate.ts";
-import { commandRoutes, siteRoutes } from "./http/operate-sites.ts";
+import { commandRoutes } from "./http/operate-commands.ts";
+import { siteRoutes } from "./http/operate-sites.ts";
 import { routes } from "./http/routes.ts";
 import { problemOctets } from "./http/answers.ts";
 import { RelayServer } from "./http/server.ts";
@@ -85,7 +86,7 @@ class Relay {
     const { listen, data } = this.#settings;
     this.#tls = await relayTls(data, this.#settings, ownNames(this.#settings.names), this.#clock.wallMs());
     this.#trust = await currentTrust(this.#store, this.#folder.keys, this.#clock.wallMs());
-    this.#core = new RelayCore({ store: this.#store, keys: this.#folder.keys, clock: this.#clock, random: systemRandom, log: this.#log, binding: this.#settings.binding, refusal: problemOctets });
+    this.#core = new RelayCore({ store: this.#store, keys: this.#folder.keys, clock: this.#clock, random: systemRandom, log: this.#log, binding: this.#settings.binding, refusal: problemOctets, queueMax: { commands: this.#settings.queueCommandsMax, octets: this.#settings.queueBytesMax } });
     try {
       this.#server = new RelayServer({ ...this.#tls, codec: this.#settings.httpCodec }, this.#makeRoutes());
     } catch (error) {

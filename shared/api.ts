@@ -128,9 +128,11 @@ export interface KubeObject {
   readonly [key: string]: unknown;
 }
 
-export interface CommandRequest {
-  readonly site: string;
+/** What is asked for, whichever sites it is for. */
+export interface CommandOrder {
   readonly spec: CommandSpec;
+  /** Only for sites that are linked now: the others refuse it with SITE_OFFLINE. */
+  readonly live?: boolean;
   /** It must have started at the site by then, or it expires there. */
   readonly expiresInMs?: number;
   /** Commands of one key run one after the other, beside the order that what they touch gives anyway. */
@@ -138,6 +140,33 @@ export interface CommandRequest {
   /** A newer command of the same key takes the place of those that have not left. */
   readonly collapseKey?: string;
 }
+
+/** An order for one site: the answer is its command, or a problem. */
+export interface CommandRequest extends CommandOrder {
+  readonly site: string;
+}
+
+/** An order for many, named by one of the three: the answer is a CommandResults. */
+export interface CommandsRequest extends CommandOrder {
+  readonly sites?: readonly string[];
+  /** As Kubernetes' label selectors; sees approved sites. */
+  readonly selector?: string;
+  readonly all?: boolean;
+}
+
+/**
+ * Each site's own answer, in the order in which the sites were named, or by name. HTTP 202 when all took it, 207 when not. The same call with the same
+ * Idempotency-Key is for the same sites, whatever their labels are by then, and asks again those that refused.
+ */
+export interface CommandResults {
+  readonly apiVersion: typeof API_VERSION;
+  readonly kind: "CommandResults";
+  readonly total: number;
+  readonly accepted: number;
+  readonly items: readonly CommandResult[];
+}
+
+export type CommandResult = { readonly site: string; readonly command: CommandView } | { readonly site: string; readonly problem: Problem };
 
 /** What is signed for a site: inside a command's envelope. */
 export interface CommandBody {

@@ -3,15 +3,16 @@ import { Option, type Command } from "commander";
 import { parseCount, parseDuration } from "../../shared/kit/config.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { replicasMax } from "../../shared/rules/command-spec.ts";
-import { describeCommand, listCommands, submit, takeBack, waitCommand, type SubmitOptions } from "./commands.ts";
+import { addresseeOf, addresseeOptions, type AddresseeOptions } from "./addressees.ts";
+import { describeCommand, listCommands, takeBack, waitCommand } from "./commands.ts";
 import { readManifests } from "./manifest.ts";
 import { bareName } from "./output.ts";
 import type { WithRun } from "./people.ts";
 import { collectLabel } from "./places.ts";
 import { parseRef, refOfObject } from "./refs.ts";
+import { submit, type SubmitOptions } from "./submit.ts";
 
-interface OrderOptions {
-  readonly site: string[];
+interface OrderOptions extends AddresseeOptions {
   readonly wait?: true | string;
   readonly expires?: number;
   readonly live?: boolean;
@@ -25,8 +26,7 @@ const WAIT_DEFAULT = "10m";
 
 /** The options that every order shares. */
 function orderOptions(command: Command): Command {
-  return command
-    .requiredOption("--site <name...>", "the site, or several")
+  return addresseeOptions(command)
     .option("--wait [duration]", `wait for the end, at most this long (default ${WAIT_DEFAULT})`)
     .option("--expires <duration>", "it must have started by then, else it expires (default 7d)", parseDuration)
     .option("--live", "fail with exit 7 when the site is offline, instead of waiting for it")
@@ -39,7 +39,7 @@ function orderOptions(command: Command): Command {
 
 function submitOptions(options: OrderOptions): Omit<SubmitOptions, "spec"> {
   return {
-    sites: options.site.flatMap((name) => name.split(",")),
+    to: addresseeOf(options),
     expiresInMs: options.expires ?? null,
     waitMs: options.wait === undefined ? null : parseDuration(options.wait === true ? WAIT_DEFAULT : options.wait),
     live: options.live === true,

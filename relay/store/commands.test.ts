@@ -46,7 +46,7 @@ describe("what is accepted", () => {
   test("has a ceiling in octets: the caller is told what fills the queue", async () => {
     await submit("large", { body: Buffer.alloc(40 * 1_048_576) });
     await expect(submit("larger", { body: Buffer.alloc(25 * 1_048_576) })).rejects.toThrow(
-      fault("QUEUE_FULL", { why: "open commands hold 40 MiB, 64 MiB may be held" }),
+      fault("QUEUE_FULL", { why: "open commands hold 40 MiB, this one has 25 MiB, 64 MiB may be held; by kind: apply 1; by key: large 1", facts: { site: "anvil", quota: "octets", used: 41_943_040, max: 67_108_864, retryAfterS: 300 } }),
     );
     expect((await submit("small")).ord).toBe(2);
   });

@@ -1,5 +1,8 @@
 // The relay's store as one module: what the store's worker loads. Each operation is one transaction (or joins its caller's); see the files beside it.
+import * as accept from "./accept.ts";
+import * as addressees from "./addressees.ts";
 import * as cancel from "./cancel.ts";
+import * as keys from "./command-keys.ts";
 import * as commands from "./commands.ts";
 import * as counters from "./counters.ts";
 import * as delivery from "./delivery.ts";
@@ -45,8 +48,12 @@ export const operations = {
   touchSites: links.touchSites,
   putEvent: events.putEvent,
   eventsOf: events.eventsOf,
-  findKeyedCommand: commands.findKeyedCommand,
-  submitCommand: commands.submitCommand,
+  findKeyedCommand: keys.findKeyedCommand,
+  findKey: keys.findKey,
+  putKey: keys.putKey,
+  addressedSites: addressees.addressedSites,
+  submitCommand: accept.submitCommand,
+  submitOnce: addressees.submitOnce,
   cancelCommand: cancel.cancelCommand,
   abandonCommand: cancel.abandonCommand,
   commandRow: commands.commandRow,

@@ -1,0 +1,56 @@
+// A command as the API shows it: its row, both clocks, and in words why it is not further.
+import type { CommandOutcome, CommandView } from "../../shared/api.ts";
+import { findOutcome } from "../../shared/rules/outcome.ts";
+import type { CommandRow } from "../store/commands.ts";
+import { iso } from "./operate-fields.ts";
+import type { SiteOptions } from "./operate-sites.ts";
+
+export type ViewOptions = Pick<SiteOptions, "store" | "clock" | "live">;
+
+export function commandView(options: ViewOptions, row: CommandRow): CommandView {
+  return {
+    apiVersion: "bowline/v1",
+    kind: "Command",
+    id: row.id,
+    site: row.siteName,
+    what: row.what,
+    commandKind: row.kind,
+    state: row.state,
+    why: whyNotYet(options, row),
+    operator: row.operator,
+    order: row.ord,
+    deadline: iso(row.deadlineMs),
+    asked: iso(row.askedMs),
+    offered: row.offeredMs === null ? null : iso(row.offeredMs),
+    stored: row.storedMs === null ? null : iso(row.storedMs),
+    ended: row.endedMs === null ? null : iso(row.endedMs),
+    startedAtSite: row.startedSiteMs === null ? null : iso(row.startedSiteMs),
+    endedAtSite: row.endedSiteMs === null ? null : iso(row.endedSiteMs),
+    cancelAsked: row.cancelAskedMs === null ? null : iso(row.cancelAskedMs),
+    outcome: row.outcome === null ? null : (findOutcome(row.outcome) ?? unreadable(row)),
+  };
+}
+
+function unreadable(row: CommandRow): CommandOutcome {
+  return { state: row.state, what: `its outcome is long: bowline command describe ${row.id}`, code: null, objects: [] };
+}
+
+/** Why a command is not further, in words for the person who waits. */
+function whyNotYet(options: ViewOptions, row: CommandRow): string {
+  if (row.why !== "") return row.why;
+  if (row.cancelAskedMs !== null && row.endedMs === null) return "a cancel was asked for; the site has the last word";
+  const isLinked = options.live(row.site) !== null;
+  switch (row.state) {
+    case "queued":
+      return isLinked ? "about to leave" : "the site is offline; it leaves when the site returns";
+    case "offered":
+      return isLinked ? "on its way" : "the link ended while it was on its way; the site will say whether it has it";
+    case "stored":
+      if (options.clock.wallMs() > row.deadlineMs) return "its deadline passed; expiring, unconfirmed until the site says so";
+      return isLinked ? "stored at the site" : "stored at the site, which is offline; it runs there by itself";
+    case "running":
+      return isLinked ? "running at the site" : "was running when the link ended; its result comes when the site returns";
+    default:
+      return "";
+  }
+}
