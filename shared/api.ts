@@ -243,4 +243,8 @@ export interface KubeLoginAnswer {
 export interface Listing<Item> {
   readonly apiVersion: typeof API_VERSION;
   readonly items: readonly Item[];
+  /** Of lists that come in pages: `?cursor=` of the next one, or null after the last. A page may be short, or empty, and still have a next one. */
+  readonly next?: string | null;
+  /** Of lists that can be watched: `?watch=1&since=` that begins where this list was read. */
+  readonly watch?: string;
 }

@@ -9,7 +9,7 @@ import { asFault, Fault, faultText } from "../../shared/kit/errors.ts";
 import { makeTempDir } from "../../test/kit/temp-dir.ts";
 import { addresseeOf } from "./addressees.ts";
 import type { RelayClient } from "./client.ts";
-import { waitCommand } from "./commands.ts";
+import { listCommands, waitCommand } from "./commands.ts";
 import { findContext, readContexts, saveContext } from "./contexts.ts";
 import { kubeLogin, logout, renewLogin } from "./login.ts";
 import { Run } from "./run.ts";
@@ -67,6 +67,14 @@ describe("a slow link is a link:", () => {
     await waitForSite(new MadeUpRun({ "GET /sites/ship-3": site }), "ship-3", 0);
     expect(out).toBe("ship-3 is online\n");
   });
+});
+
+test("a list is read page after page, to its limit", async () => {
+  const pages = { "GET /commands?site=a&limit=500": { items: [view], next: "x" }, "GET /commands?site=a&limit=500&cursor=x": { items: [], next: "y" }, "GET /commands?site=a&limit=500&cursor=y": { items: [{ ...view, id: "c2" }], next: null } };
+  await listCommands(new MadeUpRun(pages), { site: "a", limit: 501 });
+  expect(out).toMatch(/c1 [^]*c2 /);
+  await listCommands(new MadeUpRun({ "GET /commands?limit=1": { items: [view], next: "x" } }), { limit: 1 });
+  expect(said).toMatch(/there are more: --limit 10/);
 });
 
 describe("an order for several sites", () => {

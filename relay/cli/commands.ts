@@ -68,10 +68,29 @@ export function printCommands(run: Run, views: readonly CommandView[]): void {
   printList(run.terminal, run.format, views, COLUMNS, (view) => `command/${view.id}`, "no commands");
 }
 
-export async function listCommands(run: Run, site: string | null, state: string | null): Promise<void> {
-  const query = new URLSearchParams({ ...(site === null ? {} : { site }), ...(state === null ? {} : { state }) });
-  const { items } = await run.client().get<Listing<CommandView>>(`/commands?${query.toString()}`);
+export interface ListOptions {
+  readonly site?: string;
+  readonly state?: string;
+  readonly selector?: string;
+  /** Most that are shown. */
+  readonly limit: number;
+}
+
+const pageMax = 500;
+
+/** Newest first, page after page to the limit. */
+export async function listCommands(run: Run, options: ListOptions): Promise<void> {
+  const { limit, ...filter } = options;
+  const items: CommandView[] = [];
+  let cursor: string | null = "";
+  while (cursor !== null && items.length < limit) {
+    const query = new URLSearchParams({ ...filter, limit: String(Math.min(pageMax, limit - items.length)), ...(cursor === "" ? {} : { cursor }) });
+    const page: Listing<CommandView> = await run.client().get<Listing<CommandView>>(`/commands?${query.toString()}`);
+    items.push(...page.items);
+    cursor = page.next ?? null;
+  }
   printList(run.terminal, run.format, items, COLUMNS, (view) => `command/${view.id}`, "no commands");
+  if (cursor !== null) run.terminal.say(`the newest ${items.length} are shown; there are more: --limit ${limit * 10}\n`);
 }
 
 export async function describeCommand(run: Run, id: string): Promise<void> {

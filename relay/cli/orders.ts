@@ -4,7 +4,7 @@ import { parseCount, parseDuration } from "../../shared/kit/config.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { replicasMax } from "../../shared/rules/command-spec.ts";
 import { addresseeOf, addresseeOptions, type AddresseeOptions } from "./addressees.ts";
-import { describeCommand, listCommands, takeBack, waitCommand } from "./commands.ts";
+import { describeCommand, listCommands, takeBack, waitCommand, type ListOptions } from "./commands.ts";
 import { readManifests } from "./manifest.ts";
 import { bareName } from "./output.ts";
 import type { WithRun } from "./people.ts";
@@ -105,8 +105,10 @@ export function addCommandCommands(program: Command, withRun: WithRun): void {
     .command("ls")
     .description("list commands, newest first")
     .option("--site <name>", "of one site")
+    .option("-l, --selector <selector>", "of the sites whose labels fit")
     .option("--state <state>", "in one state")
-    .action((options: { site?: string; state?: string }, command: Command) => withRun(command, (run) => listCommands(run, options.site ?? null, options.state ?? null)));
+    .option("--limit <count>", "at most so many", parseCount(1, 1_000_000), 500)
+    .action((options: ListOptions, command: Command) => withRun(command, (run) => listCommands(run, options)));
   group.command("describe <id>").description("all about one command, with the times of both clocks").action((id: string, _options, command: Command) => withRun(command, (run) => describeCommand(run, bareName(id, "command"))));
   group.command("cancel <id>").description("take an order back; one that has left is asked back of its site, whose word counts").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "cancel")));
   group.command("abandon <id>").description("give up on an order; should it have run, its result is kept as evidence").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "abandon")));

@@ -1,14 +1,15 @@
 // The API's functions about commands: given to one site or to many, listed, looked at, taken back. A call for one site answers with its command or a problem; one for
 // many answers for each of them.
-import type { CommandRequest, CommandResults, CommandsRequest, CommandView } from "../../shared/api.ts";
+import type { CommandRequest, CommandResults, CommandsRequest, CommandView, Listing } from "../../shared/api.ts";
 import { RELAY_TABLE } from "../../shared/rules/command-state.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import type { SiteAnswer } from "../command/submit-many.ts";
+import type { CommandFilter } from "../store/command-list.ts";
 import type { CommandRow } from "../store/commands.ts";
-import { unknownSite } from "../store/sites.ts";
 import { problemOf } from "./answers.ts";
 import type { Answer, Call, Route } from "./api.ts";
 import { commandView, type ViewOptions } from "./command-view.ts";
+import { changeText, cursorOf, parseCursor, parseLimit } from "./cursor.ts";
 
 type Operator = Call["login"];
 
@@ -25,7 +26,7 @@ export function commandRoutes(options: CommandOptions): Route[] {
     {
       method: "GET",
       path: "/commands",
-      handle: async ({ query }) => ({ status: 200, body: { apiVersion: "bowline/v1", items: await listed(options, query.get("site"), query.get("state")) } }),
+      handle: async ({ query }) => ({ status: 200, body: await listed(options, query) }),
     },
     { method: "POST", path: "/commands", handle: (call) => (["sites", "selector", "all"].some((name) => call.body[name] !== undefined) ? giveToMany(options, call) : giveToOne(options, call)) },
     { method: "GET", path: "/commands/:id", handle: async ({ parts }) => ({ status: 200, body: commandView(options, await store.call("commandRow", { id: parts[0]! })) }) },
@@ -53,9 +54,15 @@ async function giveToMany(options: CommandOptions, { body, login, idempotencyKey
   return { status: accepted === items.length ? 202 : 207, body: { apiVersion: "bowline/v1", kind: "CommandResults", total: items.length, accepted, items } satisfies CommandResults };
 }
 
-/** Commands of one site, in one state, or all. A name or word that does not exist is an error: an empty answer would say that all is done. */
-async function listed(options: CommandOptions, site: string | null, state: string | null): Promise<CommandView[]> {
+/** A page of those of one site, of the sites that a selector fits, in one state. A name or word that does not exist is an error: an empty answer would say that all is done. */
+async function listed(options: CommandOptions, query: URLSearchParams): Promise<Listing<CommandView>> {
+  const [after, limit] = [parseCursor(query.get("cursor")), parseLimit(query.get("limit"))];
+  const { rows, next, at } = await options.store.call("listCommands", { ...filterOf(query), after, limit });
+  return { apiVersion: "bowline/v1", items: rows.map((row) => commandView(options, row)), next: next === null ? null : cursorOf(next), watch: changeText(at) };
+}
+
+function filterOf(query: URLSearchParams): CommandFilter {
+  const state = query.get("state");
   if (state !== null && !Object.hasOwn(RELAY_TABLE, state)) throw new Fault("USAGE", { what: `there is no state "${state.slice(0, 64)}"`, why: `the states are ${Object.keys(RELAY_TABLE).join(", ")}`, hint: "bowline command ls" });
-  if (site !== null && (await options.store.call("findSite", { name: site })) === null) throw unknownSite(site);
-  return (await options.store.call("listCommands", { site, state })).map((row) => commandView(options, row));
+  return { site: query.get("site"), state, selector: query.get("selector") };
 }

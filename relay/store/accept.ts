@@ -3,6 +3,7 @@
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { shownKey } from "../../shared/rules/ordering.ts";
+import { nextChange } from "./changes.ts";
 import { findKeyedCommand, putKey } from "./command-keys.ts";
 import { endHere, queueLetter } from "./command-steps.ts";
 import { commandRow, type CommandRow, type NewCommand } from "./commands.ts";
@@ -51,7 +52,7 @@ function* insertCommand(site: string, command: NewCommand): Operation<number> {
   const drawn = yield* queryOne<{ ord: number }>("UPDATE sites SET next_order = next_order + 1 WHERE id = ? RETURNING next_order - 1 AS ord", site);
   const ord = Number(drawn!.ord);
   yield* query(
-    "INSERT INTO commands (id, site, relay_epoch, ord, ordering_key, collapse_key, lane, kind, repeatability, on_failure, what, body, body_hash, octets, operator, state, why, nbf_ms, deadline_ms, run_ms, asked_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'continue', ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?, ?)",
+    "INSERT INTO commands (id, site, relay_epoch, ord, ordering_key, collapse_key, lane, kind, repeatability, on_failure, what, body, body_hash, octets, operator, state, why, nbf_ms, deadline_ms, run_ms, asked_ms, change) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'continue', ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?, ?, ?)",
     command.id,
     site,
     yield* relayEpoch(null),
@@ -69,6 +70,7 @@ function* insertCommand(site: string, command: NewCommand): Operation<number> {
     command.deadlineMs,
     command.runMs,
     command.nowMs,
+    yield* nextChange(),
   );
   return ord;
 }

@@ -1,17 +1,15 @@
 // Commands at the relay as rows: what a new one brings, what is read of one and of many. accept.ts takes them in, command-steps.ts moves them.
 import type { CommandSpec } from "../../shared/api.ts";
 import { Fault } from "../../shared/kit/errors.ts";
-import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
+import { queryOne, type Operation } from "../../shared/kit/store.ts";
 import type { Repeatability } from "../../shared/rules/command-kinds.ts";
 import type { RelayState } from "../../shared/rules/command-state.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
-import { outcomeHeadChars } from "../../shared/rules/outcome.ts";
 import type { TargetKey } from "../../shared/rules/ordering.ts";
 import type { QueueMax } from "./queue-room.ts";
 
 /** What is known of a command outlives its deadline by this (ms): its key answers retries, and a late result still finds it. */
 export const keptMs = 30 * 86_400_000;
-const listedMax = 500;
 
 export interface CommandRow {
   readonly id: string;
@@ -31,12 +29,17 @@ export interface CommandRow {
   readonly startedSiteMs: number | null;
   readonly endedSiteMs: number | null;
   readonly cancelAskedMs: number | null;
+  /** Number of its last change (changes.ts). */
+  readonly change: number;
+  /** How often it was offered to the site. */
+  readonly offers: number;
   /** JSON of a CommandOutcome; in a list its first characters (rules/outcome.ts, findOutcome). */
   readonly outcome: string | null;
 }
 
-const SHORT =
-  'c.id, c.site, s.name AS "siteName", c.ord, c.kind, c.what, c.operator, c.state, c.why, c.deadline_ms AS "deadlineMs", c.asked_ms AS "askedMs", c.offered_ms AS "offeredMs", c.stored_ms AS "storedMs", c.ended_ms AS "endedMs", c.started_site_ms AS "startedSiteMs", c.ended_site_ms AS "endedSiteMs", c.cancel_asked_ms AS "cancelAskedMs"';
+/** What lists read: of an outcome they take the head, since five hundred whole ones, of sites that want it so, would be more than a list can carry. */
+export const SHORT =
+  'c.id, c.site, s.name AS "siteName", c.ord, c.kind, c.what, c.operator, c.state, c.why, c.deadline_ms AS "deadlineMs", c.asked_ms AS "askedMs", c.offered_ms AS "offeredMs", c.stored_ms AS "storedMs", c.ended_ms AS "endedMs", c.started_site_ms AS "startedSiteMs", c.ended_site_ms AS "endedSiteMs", c.cancel_asked_ms AS "cancelAskedMs", c.change, c.offers';
 const COLUMNS = `${SHORT}, c.outcome`;
 
 export interface NewCommand {
@@ -66,11 +69,4 @@ export function* commandRow(args: { readonly id: string }): Operation<CommandRow
   const row = yield* queryOne<CommandRow>(`SELECT ${COLUMNS} FROM commands c JOIN sites s ON s.id = c.site WHERE c.id = ?`, args.id);
   if (row === null) throw new Fault("COMMAND_UNKNOWN", { what: `there is no command ${args.id.slice(0, 80)}`, hint: "bowline command ls" });
   return row;
-}
-
-/** Newest first. Of a long outcome only its head is read: five hundred whole ones, of sites that want it so, would be more than a list can carry. */
-export function* listCommands(args: { readonly site: string | null; readonly state: string | null }): Operation<CommandRow[]> {
-  const wanted = [...(args.site === null ? [] : [["s.name = ?", args.site] as const]), ...(args.state === null ? [] : [["c.state = ?", args.state] as const])];
-  const where = wanted.length === 0 ? "" : `WHERE ${wanted.map(([sql]) => sql).join(" AND ")}`;
-  return yield* query<CommandRow>(`SELECT ${SHORT}, SUBSTR(c.outcome, 1, ?) AS outcome FROM commands c JOIN sites s ON s.id = c.site ${where} ORDER BY c.asked_ms DESC, c.ord DESC LIMIT ?`, outcomeHeadChars + 1, ...wanted.map(([, value]) => value), listedMax);
 }

@@ -2,7 +2,9 @@
 import * as accept from "./accept.ts";
 import * as addressees from "./addressees.ts";
 import * as cancel from "./cancel.ts";
+import * as changes from "./changes.ts";
 import * as keys from "./command-keys.ts";
+import * as list from "./command-list.ts";
 import * as commands from "./commands.ts";
 import * as counters from "./counters.ts";
 import * as delivery from "./delivery.ts";
@@ -57,7 +59,10 @@ export const operations = {
   cancelCommand: cancel.cancelCommand,
   abandonCommand: cancel.abandonCommand,
   commandRow: commands.commandRow,
-  listCommands: commands.listCommands,
+  listCommands: list.listCommands,
+  fittingSites: list.fittingSites,
+  changeHead: changes.changeHead,
+  changedCommands: changes.changedCommands,
   expireCommands: retention.expireCommands,
   purgeRecords: retention.purgeRecords,
   leaseCommands: delivery.leaseCommands,

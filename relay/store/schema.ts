@@ -139,4 +139,12 @@ export const migrations: readonly string[] = [
   `${OUTBOX_SCHEMA}${FIRST}`,
   // When the agent's database that held it was lost: it may have been done before, whatever a later one says.
   "ALTER TABLE commands ADD COLUMN lost_ms BIGINT;",
+  // Lists go on where their last page ended; a change has a number that only rises, so that who watches misses none; how often a command was offered.
+  `DROP INDEX commands_asked;
+CREATE INDEX commands_listed ON commands (asked_ms, ord, id);
+CREATE INDEX commands_listed_of ON commands (site, asked_ms, ord, id);
+INSERT INTO counters (name, value) VALUES ('change', 0);
+ALTER TABLE commands ADD COLUMN change BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX commands_changed ON commands (change);
+ALTER TABLE commands ADD COLUMN offers BIGINT NOT NULL DEFAULT 0;`,
 ];
