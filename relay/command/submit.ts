@@ -69,6 +69,7 @@ export function orderOf({ queueMax }: SubmitOptions, { request, operator }: Aske
   const { repeatability, lane } = findCommandKind(spec.kind)!;
   const expiresInMs = request.expiresInMs ?? deadlineMsDefault;
   if (!Number.isSafeInteger(expiresInMs) || expiresInMs <= 0) throw invalidField("expiresInMs", "it must be a whole number of milliseconds above 0");
+  if (request.live !== undefined && typeof request.live !== "boolean") throw invalidField("live", "it must be true or false");
   if (expiresInMs > deadlineMsMax) throw new Fault("USAGE", { what: "the deadline is too far away", why: `a command may wait ${deadlineMsMax / dayMs} days at most`, hint: "--expires 30d" });
   const orderingKey = request.orderingKey === undefined ? undefined : requireKey(request.orderingKey, "orderingKey");
   const collapseKey = request.collapseKey === undefined ? null : requireKey(request.collapseKey, "collapseKey");

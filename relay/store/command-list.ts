@@ -62,7 +62,7 @@ interface SiteFilter {
   readonly test: (site: string) => boolean;
 }
 
-export function* siteFilter({ site, selector }: Pick<CommandFilter, "site" | "selector">): Operation<SiteFilter> {
+function* siteFilter({ site, selector }: Pick<CommandFilter, "site" | "selector">): Operation<SiteFilter> {
   const row = site === null ? null : yield* findSite({ name: site });
   if (site !== null && row === null) throw unknownSite(site);
   if (selector === null) return { site: row?.id ?? null, isById: true, test: () => true };
