@@ -199,8 +199,23 @@ export interface CommandView {
   readonly endedAtSite: string | null;
   /** Asked of the site; its word counts. */
   readonly cancelAsked: string | null;
+  /** How often it was offered to the site: more than once when links ended, or the site had no room. */
+  readonly offers: number;
+  /** Its place among the open commands of its site; only where one command is asked for, and while it is open. */
+  readonly position?: CommandPosition;
+  /** `?watch=1&since=`: what changes after what is shown here. */
+  readonly watch: string;
   /** In a list, an outcome of more than 16 KiB leaves out its objects. */
   readonly outcome: CommandOutcome | null;
+}
+
+/** n-th of so many, 1 is next. */
+export interface CommandPosition {
+  readonly inSite: { readonly n: number; readonly of: number };
+  /** Among those that share a key with it: they run one after the other. */
+  readonly inKey: { readonly n: number; readonly of: number };
+  /** The command that must be settled first, or null. */
+  readonly behind: string | null;
 }
 
 export interface CommandOutcome {

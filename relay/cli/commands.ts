@@ -102,15 +102,32 @@ export async function describeCommand(run: Run, id: string): Promise<void> {
       ["What", view.what],
       ["State", view.state],
       ["Why", view.why === "" ? "-" : view.why],
+      ...placeOf(view),
       ["Asked by", `${view.operator} at ${view.asked} (relay clock)`],
       ["Deadline", `${view.deadline} to start`],
       ["Cancel asked", view.cancelAsked ?? "-"],
-      ["Offered", view.offered ?? "-"],
+      ["Offered", view.offered === null ? "-" : `${view.offered}${view.offers > 1 ? `, the last of ${view.offers} times` : ""}`],
       ["Stored at the site", view.stored ?? "-"],
       ["Started", view.startedAtSite === null ? "-" : `${view.startedAtSite} (site clock)`],
       ["Ended", view.endedAtSite === null ? "-" : `${view.endedAtSite} (site clock), known here ${view.ended ?? "-"}`],
+      ...tookOf(view),
       ["Outcome", view.outcome?.what ?? "-"],
     ]);
     return `${lines}${(view.outcome?.objects ?? []).map((item) => `  ${printable(`${item.ref}: ${item.result}${item.why === "" ? "" : `: ${item.why}`}`)}\n`).join("")}`;
   });
+}
+
+type Field = readonly [string, string];
+
+function placeOf({ position }: CommandView): Field[] {
+  if (position === undefined) return [];
+  const { inSite, inKey, behind } = position;
+  return [["Place", `${inSite.n} of ${inSite.of} at the site, ${inKey.n} of ${inKey.of} in its key${behind === null ? "" : `, behind ${behind}`}`]];
+}
+
+/** What it took, each part by one clock; what lies between the two clocks is said as that. */
+function tookOf({ asked, startedAtSite, endedAtSite }: CommandView): Field[] {
+  if (startedAtSite === null) return [];
+  const waited = `waited ${age(asked, Date.parse(startedAtSite))} (asked by the relay's clock, started by the site's)`;
+  return [["Took", endedAtSite === null ? waited : `${waited}, ran ${age(startedAtSite, Date.parse(endedAtSite))}`]];
 }

@@ -8,7 +8,7 @@ import type { CommandFilter } from "../store/command-list.ts";
 import type { CommandRow } from "../store/commands.ts";
 import { problemOf } from "./answers.ts";
 import type { Answer, Call, Route } from "./api.ts";
-import { commandView, type ViewOptions } from "./command-view.ts";
+import { commandView, detailView, type ViewOptions } from "./command-view.ts";
 import { changeText, cursorOf, parseCursor, parseLimit } from "./cursor.ts";
 
 type Operator = Call["login"];
@@ -29,7 +29,7 @@ export function commandRoutes(options: CommandOptions): Route[] {
       handle: async ({ query }) => ({ status: 200, body: await listed(options, query) }),
     },
     { method: "POST", path: "/commands", handle: (call) => (["sites", "selector", "all"].some((name) => call.body[name] !== undefined) ? giveToMany(options, call) : giveToOne(options, call)) },
-    { method: "GET", path: "/commands/:id", handle: async ({ parts }) => ({ status: 200, body: commandView(options, await store.call("commandRow", { id: parts[0]! })) }) },
+    { method: "GET", path: "/commands/:id", handle: async ({ parts }) => ({ status: 200, body: detailView(options, await store.call("commandDetail", { id: parts[0]! })) }) },
     ...(["cancel", "abandon"] as const).map((verb): Route => ({
       method: "POST",
       path: `/commands/:id/${verb}`,

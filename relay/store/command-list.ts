@@ -1,11 +1,13 @@
 // Lists of commands, newest first, a page at a time. A page goes on behind the last row of the one before (by time, order and id), so rows that come in meanwhile
-// neither repeat nor hide any. What it reads for one page is bounded, whatever the filter leaves.
-import { query, type Operation } from "../../shared/kit/store.ts";
+// neither repeat nor hide any. What it reads for one page is bounded, whatever the filter leaves. And one command with its place in line.
+import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
+import { isTerminal } from "../../shared/rules/command-state.ts";
 import { outcomeHeadChars } from "../../shared/rules/outcome.ts";
 import { matchesSelector, parseSelector } from "../../shared/rules/selector.ts";
 import { changeHead, type ChangeAt } from "./changes.ts";
-import { SHORT, type CommandRow } from "./commands.ts";
-import { findSite, unknownSite } from "./sites.ts";
+import { commandRow, SHORT, type CommandRow } from "./commands.ts";
+import { findSite, OPEN_STATES, unknownSite } from "./sites.ts";
+import { openPredecessor, placeInKey } from "./targets.ts";
 
 /** Rows that are looked at for one page: a selector that few sites fit gives short pages, and never a long wait for everybody else. */
 const lookedAtMax = 5_000;
@@ -90,4 +92,20 @@ function* rowsAfter(site: string | null, state: string | null, after: ListPlace,
     ...values,
     limit,
   );
+}
+
+export interface CommandDetail {
+  readonly row: CommandRow;
+  /** Of an open command. */
+  readonly position: { readonly before: number; readonly open: number; readonly keyBefore: number; readonly keySharing: number; readonly behind: string | null } | null;
+}
+
+/** One command, with its place in line while it is open. Fault COMMAND_UNKNOWN. */
+export function* commandDetail(args: { readonly id: string }): Operation<CommandDetail> {
+  const row = yield* commandRow(args);
+  if (isTerminal(row.state)) return { row, position: null };
+  const ord = Number(row.ord);
+  const place = (yield* queryOne<{ before: number; open: number }>(`SELECT COUNT(CASE WHEN ord < ? THEN 1 END) AS before, COUNT(*) AS open FROM commands WHERE site = ? AND state IN ${OPEN_STATES}`, ord, row.site))!;
+  const key = yield* placeInKey(row.id, ord);
+  return { row, position: { before: Number(place.before), open: Number(place.open), keyBefore: key.before, keySharing: key.sharing, behind: yield* openPredecessor(row.id, ord) } };
 }

@@ -29,8 +29,11 @@ export interface CommandRow {
   readonly startedSiteMs: number | null;
   readonly endedSiteMs: number | null;
   readonly cancelAskedMs: number | null;
-  /** Number of its last change (changes.ts). */
+  /** Number of its last change, and the relay's epoch, in which it counts (changes.ts). */
   readonly change: number;
+  readonly epoch: number;
+  /** When its site was last heard, by the store. */
+  readonly siteContactMs: number | null;
   /** How often it was offered to the site. */
   readonly offers: number;
   /** JSON of a CommandOutcome; in a list its first characters (rules/outcome.ts, findOutcome). */
@@ -39,7 +42,7 @@ export interface CommandRow {
 
 /** What lists read: of an outcome they take the head, since five hundred whole ones, of sites that want it so, would be more than a list can carry. */
 export const SHORT =
-  'c.id, c.site, s.name AS "siteName", c.ord, c.kind, c.what, c.operator, c.state, c.why, c.deadline_ms AS "deadlineMs", c.asked_ms AS "askedMs", c.offered_ms AS "offeredMs", c.stored_ms AS "storedMs", c.ended_ms AS "endedMs", c.started_site_ms AS "startedSiteMs", c.ended_site_ms AS "endedSiteMs", c.cancel_asked_ms AS "cancelAskedMs", c.change, c.offers';
+  'c.id, c.site, s.name AS "siteName", c.ord, c.kind, c.what, c.operator, c.state, c.why, c.deadline_ms AS "deadlineMs", c.asked_ms AS "askedMs", c.offered_ms AS "offeredMs", c.stored_ms AS "storedMs", c.ended_ms AS "endedMs", c.started_site_ms AS "startedSiteMs", c.ended_site_ms AS "endedSiteMs", c.cancel_asked_ms AS "cancelAskedMs", c.change, c.offers, s.last_contact_ms AS "siteContactMs", (SELECT value FROM counters WHERE name = \'relay-epoch\') AS epoch';
 const COLUMNS = `${SHORT}, c.outcome`;
 
 export interface NewCommand {

@@ -60,6 +60,7 @@ export const operations = {
   abandonCommand: cancel.abandonCommand,
   commandRow: commands.commandRow,
   listCommands: list.listCommands,
+  commandDetail: list.commandDetail,
   fittingSites: list.fittingSites,
   changeHead: changes.changeHead,
   changedCommands: changes.changedCommands,
