@@ -1,8 +1,10 @@
 // The relay's settings: one table, each with a flag, an environment name and a line of help. The only file here that reads the environment.
 import { hostname, networkInterfaces } from "node:os";
-import { parseDurationWithin, parseHostPort, parseList, parseOneOf, parseSwitch, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
+import { parseCount, parseDurationWithin, parseHostPort, parseList, parseOneOf, parseSwitch, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
+import { Fault } from "../shared/kit/errors.ts";
 import { LOG_LEVELS } from "../shared/kit/log.ts";
 import { heardDrainMsMax } from "../shared/link/drain.ts";
+import { queueMaxDefault } from "./store/queue-room.ts";
 
 const TABLE = {
   data: { flag: "--data", env: "BOWLINE_DATA", fallback: "./.bowline/relay", parse: parseText, help: "folder for the database, keys and certificates" },
@@ -13,6 +15,8 @@ const TABLE = {
   tlsCa: { flag: "--tls-ca", env: "BOWLINE_TLS_CA", fallback: "", parse: parseText, help: "the private CA behind --tls-cert, put into join tokens; without it agents judge by public roots" },
   binding: { flag: "--tls-binding", env: "BOWLINE_TLS_BINDING", fallback: "exporter" as const, parse: parseOneOf(["exporter", "none"] as const), help: "none when a load balancer ends TLS in front of the relay (weaker)" },
   httpCodec: { flag: "--http-codec", env: "BOWLINE_HTTP_CODEC", fallback: "own" as const, parse: parseOneOf(["own", "library"] as const), help: "who reads kubectl's HTTP/1.1: our strict codec (own), or Node's (library)" },
+  queueCommandsMax: { flag: "--queue-commands-max", env: "BOWLINE_QUEUE_COMMANDS_MAX", fallback: queueMaxDefault.commands, parse: parseCount(1, 100_000), help: "open commands that one site may have; one more is refused with 429" },
+  queueBytesMax: { flag: "--queue-bytes-max", env: "BOWLINE_QUEUE_BYTES_MAX", fallback: queueMaxDefault.octets, parse: parseMebibytes(1, 65_536), help: "what they may hold together", shown: "64MiB" },
   drainMs: { flag: "--drain", env: "BOWLINE_DRAIN", fallback: 10_000, parse: parseDurationWithin(0, heardDrainMsMax), help: "how long requests may finish at shutdown", shown: "10s" },
   firstLogin: { flag: "--first-login", env: "BOWLINE_FIRST_LOGIN", fallback: false, parse: parseSwitch, isSwitch: true, help: "init: make a first-login token although an operator has a good one, because it is lost" },
   newDatabase: { flag: "--new-database", env: "BOWLINE_NEW_DATABASE", fallback: false, parse: parseSwitch, isSwitch: true, help: "init: the keys are there and the database is lost for good: make a new one; the sites come back and wait for approval" },
@@ -21,6 +25,16 @@ const TABLE = {
   logFormat: { flag: "--log-format", env: "BOWLINE_LOG_FORMAT", fallback: "auto" as const, parse: parseOneOf(["auto", "json", "text"] as const), help: "auto is text on a terminal and JSON elsewhere" },
   crash: { flag: "--crash-at", env: "BOWLINE_CRASH_AT", fallback: "", parse: parseText, help: "for tests: kill the process at this named point, NAME or NAME:N" },
 } as const;
+
+/** `64MiB`, `2GiB`: octets. */
+function parseMebibytes(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const found = /^(\d{1,6})(MiB|GiB)$/.exec(text);
+    const mebibytes = Number(found?.[1]) * (found?.[2] === "GiB" ? 1_024 : 1);
+    if (found === null || mebibytes < min || mebibytes > max) throw new Fault("USAGE", { what: `"${text}" is not a size here`, why: `it takes ${min}MiB to ${max / 1_024}GiB` });
+    return mebibytes * 1_048_576;
+  };
+}
 
 export type RelaySettings = Settings<typeof TABLE>;
 

@@ -10,11 +10,15 @@ import { endSite } from "./agents/end-site.ts";
 import { Roster, type Linked } from "./agents/roster.ts";
 import { serveLink } from "./agents/serve-link.ts";
 import { leaseLetters, settleLetter } from "./command/deliver.ts";
-import { submitCommand } from "./command/submit.ts";
+import { submitMany } from "./command/submit-many.ts";
+import { submitCommand, type SubmitOptions } from "./command/submit.ts";
 import { startSweep } from "./command/sweep.ts";
+import type { CommandOptions } from "./http/operate-commands.ts";
+import type { RestoredOptions } from "./http/operate-restored.ts";
 import type { SiteOptions } from "./http/operate-sites.ts";
 import { extendTrust, type RelayKeys } from "./setup.ts";
 import { takeLetter } from "./status/intake.ts";
+import type { QueueMax } from "./store/queue-room.ts";
 import type { SiteRow } from "./store/sites.ts";
 import type { RelayStore } from "./store/store.ts";
 
@@ -24,13 +28,15 @@ export interface CoreOptions extends Pick<AcceptOptions, "binding" | "refusal"> 
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** What one site's queue may hold, where it is not the default. */
+  readonly queueMax?: QueueMax;
 }
 
 export class RelayCore {
   readonly roster: Roster;
   readonly acceptor: Acceptor;
   /** What operators may do with sites and commands. */
-  readonly operations: SiteOptions;
+  readonly operations: SiteOptions & CommandOptions & RestoredOptions;
   readonly #options: CoreOptions;
 
   constructor(options: CoreOptions) {
@@ -95,9 +101,10 @@ export class RelayCore {
     for (const site of await store.call("confirmRestores", { operator, nowMs })) this.roster.find(site)?.poke();
   }
 
-  #makeOperations(): SiteOptions {
-    const { store, clock } = this.#options;
+  #makeOperations(): SiteOptions & CommandOptions & RestoredOptions {
+    const { store, clock, queueMax } = this.#options;
     const { roster, acceptor } = this;
+    const submitting: SubmitOptions = { store, clock, isLinked: (id) => roster.find(id) !== null, ...(queueMax === undefined ? {} : { queueMax }) };
     return {
       store,
       clock,
@@ -110,9 +117,14 @@ export class RelayCore {
       confirmRestores: (operator) => this.#confirmRestores(operator),
       poke: (id) => roster.find(id)?.poke(),
       submit: async (request, operator, idempotencyKey) => {
-        const row = await submitCommand({ store, clock }, { request, operator, idempotencyKey });
+        const row = await submitCommand(submitting, { request, operator, idempotencyKey });
         roster.find(row.site)?.poke();
         return row;
+      },
+      submitMany: async (request, operator, idempotencyKey) => {
+        const answers = await submitMany(submitting, { request, operator, idempotencyKey });
+        for (const answer of answers) if ("row" in answer) roster.find(answer.row.site)?.poke();
+        return answers;
       },
     };
   }

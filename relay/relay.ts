@@ -13,8 +13,9 @@ import { Api } from "./http/api.ts";
 import { Authenticator, makeOperatorToken, tokenHash } from "./http/auth.ts";
 import { joinTokenRoutes } from "./http/operate-joins.ts";
 import { peopleRoutes } from "./http/operate.ts";
+import { commandRoutes } from "./http/operate-commands.ts";
 import { restoredRoutes } from "./http/operate-restored.ts";
-import { commandRoutes, siteRoutes } from "./http/operate-sites.ts";
+import { siteRoutes } from "./http/operate-sites.ts";
 import { routes } from "./http/routes.ts";
 import { problemOctets } from "./http/answers.ts";
 import { RelayServer } from "./http/server.ts";
@@ -87,7 +88,7 @@ class Relay {
     this.#store.onFull = (isFull) => (isFull ? this.#log.error({}, "the disk is full; orders are refused until there is room") : this.#log.info({}, "the disk has room again"));
     this.#tls = await relayTls(data, this.#settings, ownNames(this.#settings.names), this.#clock.wallMs());
     this.#trust = await currentTrust(this.#store, this.#folder.keys, this.#clock.wallMs());
-    this.#core = new RelayCore({ store: this.#store, keys: this.#folder.keys, clock: this.#clock, random: systemRandom, log: this.#log, binding: this.#settings.binding, refusal: problemOctets });
+    this.#core = new RelayCore({ store: this.#store, keys: this.#folder.keys, clock: this.#clock, random: systemRandom, log: this.#log, binding: this.#settings.binding, refusal: problemOctets, queueMax: { commands: this.#settings.queueCommandsMax, octets: this.#settings.queueBytesMax } });
     try {
       this.#server = new RelayServer({ ...this.#tls, codec: this.#settings.httpCodec }, this.#makeRoutes());
     } catch (error) {

@@ -128,9 +128,11 @@ export interface KubeObject {
   readonly [key: string]: unknown;
 }
 
-export interface CommandRequest {
-  readonly site: string;
+/** What is asked for, whichever sites it is for. */
+export interface CommandOrder {
   readonly spec: CommandSpec;
+  /** Only for sites that are linked now: the others refuse it with SITE_OFFLINE. */
+  readonly live?: boolean;
   /** It must have started at the site by then, or it expires there. */
   readonly expiresInMs?: number;
   /** Commands of one key run one after the other, beside the order that what they touch gives anyway. */
@@ -138,6 +140,33 @@ export interface CommandRequest {
   /** A newer command of the same key takes the place of those that have not left. */
   readonly collapseKey?: string;
 }
+
+/** An order for one site: the answer is its command, or a problem. */
+export interface CommandRequest extends CommandOrder {
+  readonly site: string;
+}
+
+/** An order for many, named by one of the three: the answer is a CommandResults. */
+export interface CommandsRequest extends CommandOrder {
+  readonly sites?: readonly string[];
+  /** As Kubernetes' label selectors; sees approved sites. */
+  readonly selector?: string;
+  readonly all?: boolean;
+}
+
+/**
+ * Each site's own answer, in the order in which the sites were named, or by name. HTTP 202 when all took it, 207 when not. The same call with the same
+ * Idempotency-Key is for the same sites, whatever their labels are by then, and asks again those that refused.
+ */
+export interface CommandResults {
+  readonly apiVersion: typeof API_VERSION;
+  readonly kind: "CommandResults";
+  readonly total: number;
+  readonly accepted: number;
+  readonly items: readonly CommandResult[];
+}
+
+export type CommandResult = { readonly site: string; readonly command: CommandView } | { readonly site: string; readonly problem: Problem };
 
 /** What is signed for a site: inside a command's envelope. */
 export interface CommandBody {
@@ -170,8 +199,23 @@ export interface CommandView {
   readonly endedAtSite: string | null;
   /** Asked of the site; its word counts. */
   readonly cancelAsked: string | null;
+  /** How often it was offered to the site: more than once when links ended, or the site had no room. */
+  readonly offers: number;
+  /** Its place among the open commands of its site; only where one command is asked for, and while it is open. */
+  readonly position?: CommandPosition;
+  /** `?watch=1&since=`: what changes after what is shown here. */
+  readonly watch: string;
   /** In a list, an outcome of more than 16 KiB leaves out its objects. */
   readonly outcome: CommandOutcome | null;
+}
+
+/** n-th of so many, 1 is next. */
+export interface CommandPosition {
+  readonly inSite: { readonly n: number; readonly of: number };
+  /** Among those that share a key with it: they run one after the other. */
+  readonly inKey: { readonly n: number; readonly of: number };
+  /** The command that must be settled first, or null. */
+  readonly behind: string | null;
 }
 
 export interface CommandOutcome {
@@ -233,4 +277,8 @@ export interface KubeLoginAnswer {
 export interface Listing<Item> {
   readonly apiVersion: typeof API_VERSION;
   readonly items: readonly Item[];
+  /** Of lists that come in pages: `?cursor=` of the next one, or null after the last. A page may be short, or empty, and still have a next one. */
+  readonly next?: string | null;
+  /** Of lists that can be watched: `?watch=1&since=` that begins where this list was read. */
+  readonly watch?: string;
 }

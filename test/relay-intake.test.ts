@@ -4,7 +4,8 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Call } from "../relay/http/api.ts";
-import { commandRoutes, siteRoutes, type SiteOptions } from "../relay/http/operate-sites.ts";
+import { commandRoutes, type CommandOptions } from "../relay/http/operate-commands.ts";
+import { siteRoutes, type SiteOptions } from "../relay/http/operate-sites.ts";
 import { takeLetter } from "../relay/status/intake.ts";
 import * as relayModule from "../relay/store/operations.ts";
 import type { CommandView, SiteDetail, SiteSummary } from "../shared/api.ts";
@@ -23,14 +24,16 @@ const keys = makeSigningKeys();
 const site = { id: "s_1", signKey: keys.publicKey, fence: 1 };
 let dir: string;
 let store: Store<relayModule.RelayOperations>;
-let options: SiteOptions;
+let options: SiteOptions & CommandOptions;
 let letters: number;
+
+const unused = (): Promise<never> => Promise.reject(new Error("unused"));
 
 beforeEach(async () => {
   dir = makeTempDir("intake");
   store = openStoreInline<relayModule.RelayOperations>({ file: join(dir, "relay.db"), module: relayModule });
   letters = 0;
-  options = { store, clock: new ManualClock(nowMs), live: () => null, approve: () => Promise.reject(new Error("unused")), end: () => Promise.reject(new Error("unused")), poke: () => {}, confirmRestores: () => Promise.reject(new Error("unused")), submit: () => Promise.reject(new Error("unused")) };
+  options = { store, clock: new ManualClock(nowMs), live: () => null, approve: unused, end: unused, poke: () => {}, submit: unused, submitMany: unused };
   await store.call("putJoinToken", { id: "t", secret: Buffer.alloc(32), name: "anvil", labels: "{}", tier: "admin", binding: "exporter", uses: 1, operator: "ann", nowMs, expiresMs: nowMs + 1_000 });
   await store.call("joinSite", { token: "t", site: site.id, signKey: site.signKey, boxKey: "box", name: "anvil", labels: {}, boot: "b", dial: 1, fence: 1, nowMs });
   await store.call("approveSite", { id: site.id, name: "anvil", statement: Buffer.alloc(1), operator: "ann", nowMs });

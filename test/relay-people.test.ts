@@ -37,7 +37,7 @@ beforeEach(() => {
   routes = [
     ...peopleRoutes({ store, clock, auth }),
     ...joinTokenRoutes({ store, clock, tokenBase: () => ({ identity: [identity], trustRoot: "0".repeat(64), tls: { kind: "webpki" }, binding: "exporter" }) }),
-    ...siteRoutes({ store, clock, live: () => null, approve: never, end: never, poke: () => {}, confirmRestores: never, submit: never }),
+    ...siteRoutes({ store, clock, live: () => null, approve: never, end: never }),
   ];
 });
 afterEach(async () => {

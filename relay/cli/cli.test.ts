@@ -7,12 +7,14 @@ import type { CommandView, SiteSummary } from "../../shared/api.ts";
 import { noProxySettings } from "../../shared/kit/dial.ts";
 import { asFault, Fault, faultText } from "../../shared/kit/errors.ts";
 import { makeTempDir } from "../../test/kit/temp-dir.ts";
+import { addresseeOf } from "./addressees.ts";
 import type { RelayClient } from "./client.ts";
-import { submit, waitCommand, type SubmitOptions } from "./commands.ts";
+import { listCommands, waitCommand } from "./commands.ts";
 import { findContext, readContexts, saveContext } from "./contexts.ts";
 import { kubeLogin, logout, renewLogin } from "./login.ts";
 import { Run } from "./run.ts";
 import { describeSite, waitForSite } from "./sites.ts";
+import { submit, type SubmitOptions } from "./submit.ts";
 import { listOperatorTokens, revokeOperatorToken } from "./tokens.ts";
 
 const dayMs = 86_400_000;
@@ -53,16 +55,9 @@ class MadeUpRun extends Run {
 
 const site = { name: "ship-3", link: "slow", lastContact: new Date().toISOString() } as SiteSummary;
 const view = { id: "c1", site: "ship-3", what: "apply a", state: "queued", why: "", asked: new Date().toISOString(), outcome: null } as CommandView;
-const order: SubmitOptions = { sites: ["ship-3"], spec: { kind: "apply", objects: [], forceConflicts: false }, expiresInMs: null, waitMs: null, live: false, dryRun: false, idempotencyKey: "k", orderingKey: null, collapseKey: null };
+const order: SubmitOptions = { to: { site: "ship-3" }, spec: { kind: "apply", objects: [], forceConflicts: false }, expiresInMs: null, waitMs: null, live: false, dryRun: false, idempotencyKey: "k", orderingKey: null, collapseKey: null };
 
 describe("a slow link is a link:", () => {
-  test("apply --live sends", async () => {
-    await submit(new MadeUpRun({ "GET /sites/ship-3": site, "POST /commands": view }), { ...order, live: true });
-    expect(asked).toEqual(["GET /sites/ship-3", "POST /commands"]);
-    const quiet = new MadeUpRun({ "GET /sites/ship-3": { ...site, link: "quiet" } });
-    await expect(submit(quiet, { ...order, live: true })).rejects.toMatchObject({ code: "SITE_OFFLINE" });
-  });
-
   test("a dry run says now", async () => {
     await submit(new MadeUpRun({ "GET /sites/ship-3": site }), { ...order, dryRun: true });
     expect(out).toMatch(/, now; nothing was sent/);
@@ -71,6 +66,37 @@ describe("a slow link is a link:", () => {
   test("site wait ends well", async () => {
     await waitForSite(new MadeUpRun({ "GET /sites/ship-3": site }), "ship-3", 0);
     expect(out).toBe("ship-3 is online\n");
+  });
+});
+
+test("a list is read page after page, to its limit", async () => {
+  const pages = { "GET /commands?site=a&limit=500": { items: [view], next: "x" }, "GET /commands?site=a&limit=500&cursor=x": { items: [], next: "y" }, "GET /commands?site=a&limit=500&cursor=y": { items: [{ ...view, id: "c2" }], next: null } };
+  await listCommands(new MadeUpRun(pages), { site: "a", limit: 501 });
+  expect(out).toMatch(/c1 [^]*c2 /);
+  await listCommands(new MadeUpRun({ "GET /commands?limit=1": { items: [view], next: "x" } }), { limit: 1 });
+  expect(said).toMatch(/there are more: --limit 10/);
+});
+
+describe("an order for several sites", () => {
+  const problem = { title: "the queue of ship-4 is full", detail: "1000 commands are open", code: "QUEUE_FULL", status: 429, hint: "", type: "" };
+
+  test("is one call, shows those that took it, and says of the others why not: exit 9, with the key that asks them again", async () => {
+    const run = new MadeUpRun({ "POST /commands": { total: 2, accepted: 1, items: [{ site: "ship-3", command: view }, { site: "ship-4", problem }] } });
+    const fault = asFault(await submit(run, { ...order, to: { selector: "fleet" } }).catch((error: unknown) => error));
+    expect([fault.code, fault.exitCode, fault.message, fault.hint]).toEqual(["SOME_FAILED", 9, "1 of 2 sites failed", expect.stringContaining("--idempotency-key k ")]);
+    expect([asked, said]).toEqual([["POST /commands"], "ship-4: the queue of ship-4 is full: 1000 commands are open (QUEUE_FULL)\n"]);
+    expect(out).toMatch(/c1 +ship-3/);
+  });
+
+  test("is planned for those that the selector means", async () => {
+    const waiting = { ...site, name: "ship-9", state: "waiting", link: "waiting" };
+    await submit(new MadeUpRun({ "GET /sites?selector=fleet%20in%20(a)": { items: [{ ...site, state: "active" }, waiting] } }), { ...order, to: { selector: "fleet in (a)" }, dryRun: true });
+    expect(out).toBe("ship-3: apply 0 objects, now; nothing was sent\n");
+  });
+
+  test("names them in one of three ways, and as they are printed", () => {
+    expect([addresseeOf({ site: ["a,site/b", "a"] }), addresseeOf({ site: ["a"] }), addresseeOf({ selector: "x" }), addresseeOf({ all: true })]).toEqual([{ sites: ["a", "b"] }, { site: "a" }, { selector: "x" }, { all: true }]);
+    expect(() => addresseeOf({ site: [","] })).toThrow(expect.objectContaining({ code: "USAGE", message: "the order names no site" }) as Error);
   });
 });
 

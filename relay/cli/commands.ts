@@ -1,101 +1,19 @@
-// `apply`, `job run`, `command ls|describe|wait`: orders to sites, also to those that are offline. Accepted means stored at the relay. `--wait` follows
-// a command to its end and then speaks for it: exit 0 succeeded, 1 failed, 8 gave up waiting while the work goes on.
-import { randomUUID } from "node:crypto";
+// `command ls|describe|wait|cancel|abandon`: orders that were given. `--wait` follows a command to its end and then speaks for it: exit 0 succeeded, 1 failed,
+// 8 gave up waiting while the work goes on. submit.ts gives orders.
 import { pause, systemClock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
-import type { CommandRequest, CommandSpec, CommandView, Listing, SiteSummary } from "../../shared/api.ts";
+import type { CommandView, Listing } from "../../shared/api.ts";
 import { printable } from "../../shared/kit/shown.ts";
 import { isTerminal } from "../../shared/rules/command-state.ts";
-import { isLinked } from "../../shared/rules/freshness.ts";
 import { age, fields, printList, printOne, type Column } from "./output.ts";
 import type { Run } from "./run.ts";
 
 const waitPollMs = { first: 250, most: 2_000 };
 /** The relay is not there right now: what was asked may be asked again with the same key. */
-const AWAY = new Set(["RELAY_UNREACHABLE", "PROXY_FAILED", "DRAINING", "STORE_FAILED"]);
-const submitAttempts = 5;
-const submitPauseMs = 1_000;
-
-export interface SubmitOptions {
-  readonly sites: readonly string[];
-  readonly spec: CommandSpec;
-  readonly expiresInMs: number | null;
-  readonly waitMs: number | null;
-  readonly live: boolean;
-  readonly dryRun: boolean;
-  readonly idempotencyKey: string | null;
-  readonly orderingKey: string | null;
-  readonly collapseKey: string | null;
-}
-
-/** Submits to each site, then waits for all together; with several, one that fails does not stop the others (exit 9). */
-export async function submit(run: Run, options: SubmitOptions): Promise<void> {
-  const faults: Fault[] = [];
-  const settle = async (site: string, work: () => Promise<CommandView | null>): Promise<CommandView | null> => {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof Fault) || options.sites.length === 1 || error.code === "INTERRUPTED") throw error;
-      faults.push(error);
-      run.terminal.say(`${printable(`${site}: ${error.message}: ${error.why} (${error.code})`)}\n`);
-      return null;
-    }
-  };
-  const accepted: CommandView[] = [];
-  for (const site of options.sites) {
-    const view = await settle(site, () => submitOne(run, options, site));
-    if (view !== null) accepted.push(view);
-  }
-  const { waitMs } = options;
-  const views = waitMs === null ? accepted : (await Promise.all(accepted.map((view) => settle(view.site, () => waitForCommand(run, view.id, waitMs))))).filter((view) => view !== null);
-  if (views.length > 0) printCommands(run, views);
-  const failed = views.filter((view) => options.waitMs !== null && view.state !== "succeeded");
-  if (options.sites.length === 1 && failed[0]) throw outcomeFault(failed[0]);
-  if (faults.length + failed.length > 0) throw new Fault("SOME_FAILED", { what: `${faults.length + failed.length} of ${options.sites.length} sites failed`, hint: "bowline command ls" });
-}
-
-async function submitOne(run: Run, options: SubmitOptions, site: string): Promise<CommandView | null> {
-  const summary = options.live || options.dryRun ? await run.client().get<SiteSummary>(`/sites/${encodeURIComponent(site)}`) : null;
-  if (options.dryRun) {
-    const when = summary !== null && isLinked(summary.link) ? "now" : `when it returns (link ${summary?.link}, last contact ${age(summary?.lastContact ?? null, Date.now())})`;
-    run.terminal.out(`${site}: ${describeSpec(options.spec)}, ${when}; nothing was sent\n`);
-    return null;
-  }
-  if (options.live && (summary === null || !isLinked(summary.link))) {
-    throw new Fault("SITE_OFFLINE", { what: `${site} is offline`, why: `last contact ${age(summary?.lastContact ?? null, Date.now())}, and --live asks for now`, hint: "leave --live out: the order then waits for the site" });
-  }
-  const request: CommandRequest = { site, spec: options.spec, ...(options.expiresInMs === null ? {} : { expiresInMs: options.expiresInMs }), ...(options.orderingKey === null ? {} : { orderingKey: options.orderingKey }), ...(options.collapseKey === null ? {} : { collapseKey: options.collapseKey }) };
-  // One key asks for one thing at one site; with several sites each gets its own of it.
-  const key = options.idempotencyKey === null ? randomUUID() : options.sites.length === 1 ? options.idempotencyKey : `${options.idempotencyKey}/${site}`;
-  return postOnce(run, request, key);
-}
-
-/** An answer that was lost on the way is asked for again with the same key: the order is given once, whatever becomes of the relay meanwhile. */
-async function postOnce(run: Run, request: CommandRequest, key: string): Promise<CommandView> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await run.client().post<CommandView>("/commands", request, { "idempotency-key": key });
-    } catch (error) {
-      const isAway = error instanceof Fault && AWAY.has(error.code);
-      if (!isAway) throw error;
-      if (attempt === submitAttempts) {
-        const again = `repeat the same command with --idempotency-key ${key}: it is taken once, also if it was taken already`;
-        throw new Fault(error.code, { what: error.message, why: `${error.why}; whether the order was taken is not known`, hint: error.hint === "" ? again : `${again}\n${error.hint}`, cause: error });
-      }
-      await pause(systemClock, submitPauseMs, run.signal);
-    }
-  }
-}
-
-function describeSpec(spec: CommandSpec): string {
-  if (spec.kind === "job") return `job ${spec.namespace}/${spec.name} with image ${spec.image}`;
-  if (spec.kind === "scale") return `scale ${spec.object.kind}/${spec.object.name} to ${spec.replicas}`;
-  if (spec.kind === "restart") return `restart ${spec.object.kind}/${spec.object.name}`;
-  return `${spec.kind} ${spec.objects.length} ${spec.objects.length === 1 ? "object" : "objects"}`;
-}
+export const AWAY = new Set(["RELAY_UNREACHABLE", "PROXY_FAILED", "DRAINING", "STORE_FAILED"]);
 
 /** Polls until the command ended. Fault GAVE_UP_WAITING. */
-async function waitForCommand(run: Run, id: string, timeoutMs: number): Promise<CommandView> {
+export async function waitForCommand(run: Run, id: string, timeoutMs: number): Promise<CommandView> {
   const until = Date.now() + timeoutMs;
   let said = "";
   let delayMs = waitPollMs.first;
@@ -129,7 +47,7 @@ export async function takeBack(run: Run, id: string, verb: "cancel" | "abandon")
   printCommands(run, [view]);
 }
 
-function outcomeFault(view: CommandView): Fault {
+export function outcomeFault(view: CommandView): Fault {
   return new Fault("COMMAND_FAILED", { what: `command ${view.id} at ${view.site}: ${view.state}`, why: view.outcome?.what ?? view.why, hint: `bowline command describe ${view.id}` });
 }
 
@@ -144,16 +62,35 @@ const COLUMNS: Column<CommandView>[] = [
   { title: "DEADLINE", value: (view) => view.deadline, wide: true },
 ];
 
-function printCommands(run: Run, views: readonly CommandView[]): void {
+export function printCommands(run: Run, views: readonly CommandView[]): void {
   const only = views[0];
   if (views.length === 1 && only && run.format !== "table" && run.format !== "wide") return printOne(run.terminal, run.format, only, `command/${only.id}`, () => "");
   printList(run.terminal, run.format, views, COLUMNS, (view) => `command/${view.id}`, "no commands");
 }
 
-export async function listCommands(run: Run, site: string | null, state: string | null): Promise<void> {
-  const query = new URLSearchParams({ ...(site === null ? {} : { site }), ...(state === null ? {} : { state }) });
-  const { items } = await run.client().get<Listing<CommandView>>(`/commands?${query.toString()}`);
+export interface ListOptions {
+  readonly site?: string;
+  readonly state?: string;
+  readonly selector?: string;
+  /** Most that are shown. */
+  readonly limit: number;
+}
+
+const pageMax = 500;
+
+/** Newest first, page after page to the limit. */
+export async function listCommands(run: Run, options: ListOptions): Promise<void> {
+  const { limit, ...filter } = options;
+  const items: CommandView[] = [];
+  let cursor: string | null = "";
+  while (cursor !== null && items.length < limit) {
+    const query = new URLSearchParams({ ...filter, limit: String(Math.min(pageMax, limit - items.length)), ...(cursor === "" ? {} : { cursor }) });
+    const page: Listing<CommandView> = await run.client().get<Listing<CommandView>>(`/commands?${query.toString()}`);
+    items.push(...page.items);
+    cursor = page.next ?? null;
+  }
   printList(run.terminal, run.format, items, COLUMNS, (view) => `command/${view.id}`, "no commands");
+  if (cursor !== null) run.terminal.say(`the newest ${items.length} are shown; there are more: --limit ${limit * 10}\n`);
 }
 
 export async function describeCommand(run: Run, id: string): Promise<void> {
@@ -165,15 +102,32 @@ export async function describeCommand(run: Run, id: string): Promise<void> {
       ["What", view.what],
       ["State", view.state],
       ["Why", view.why === "" ? "-" : view.why],
+      ...placeOf(view),
       ["Asked by", `${view.operator} at ${view.asked} (relay clock)`],
       ["Deadline", `${view.deadline} to start`],
       ["Cancel asked", view.cancelAsked ?? "-"],
-      ["Offered", view.offered ?? "-"],
+      ["Offered", view.offered === null ? "-" : `${view.offered}${view.offers > 1 ? `, the last of ${view.offers} times` : ""}`],
       ["Stored at the site", view.stored ?? "-"],
       ["Started", view.startedAtSite === null ? "-" : `${view.startedAtSite} (site clock)`],
       ["Ended", view.endedAtSite === null ? "-" : `${view.endedAtSite} (site clock), known here ${view.ended ?? "-"}`],
+      ...tookOf(view),
       ["Outcome", view.outcome?.what ?? "-"],
     ]);
     return `${lines}${(view.outcome?.objects ?? []).map((item) => `  ${printable(`${item.ref}: ${item.result}${item.why === "" ? "" : `: ${item.why}`}`)}\n`).join("")}`;
   });
+}
+
+type Field = readonly [string, string];
+
+function placeOf({ position }: CommandView): Field[] {
+  if (position === undefined) return [];
+  const { inSite, inKey, behind } = position;
+  return [["Place", `${inSite.n} of ${inSite.of} at the site, ${inKey.n} of ${inKey.of} in its key${behind === null ? "" : `, behind ${behind}`}`]];
+}
+
+/** What it took, each part by one clock; what lies between the two clocks is said as that. */
+function tookOf({ asked, startedAtSite, endedAtSite }: CommandView): Field[] {
+  if (startedAtSite === null) return [];
+  const waited = `waited ${age(asked, Date.parse(startedAtSite))} (asked by the relay's clock, started by the site's)`;
+  return [["Took", endedAtSite === null ? waited : `${waited}, ran ${age(startedAtSite, Date.parse(endedAtSite))}`]];
 }

@@ -3,15 +3,16 @@ import { Option, type Command } from "commander";
 import { parseCount, parseDuration } from "../../shared/kit/config.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { replicasMax } from "../../shared/rules/command-spec.ts";
-import { describeCommand, listCommands, submit, takeBack, waitCommand, type SubmitOptions } from "./commands.ts";
+import { addresseeOf, addresseeOptions, type AddresseeOptions } from "./addressees.ts";
+import { describeCommand, listCommands, takeBack, waitCommand, type ListOptions } from "./commands.ts";
 import { readManifests } from "./manifest.ts";
 import { bareName } from "./output.ts";
 import type { WithRun } from "./people.ts";
 import { collectLabel } from "./places.ts";
 import { parseRef, refOfObject } from "./refs.ts";
+import { submit, type SubmitOptions } from "./submit.ts";
 
-interface OrderOptions {
-  readonly site: string[];
+interface OrderOptions extends AddresseeOptions {
   readonly wait?: true | string;
   readonly expires?: number;
   readonly live?: boolean;
@@ -25,8 +26,7 @@ const WAIT_DEFAULT = "10m";
 
 /** The options that every order shares. */
 function orderOptions(command: Command): Command {
-  return command
-    .requiredOption("--site <name...>", "the site, or several")
+  return addresseeOptions(command)
     .option("--wait [duration]", `wait for the end, at most this long (default ${WAIT_DEFAULT})`)
     .option("--expires <duration>", "it must have started by then, else it expires (default 7d)", parseDuration)
     .option("--live", "fail with exit 7 when the site is offline, instead of waiting for it")
@@ -39,7 +39,7 @@ function orderOptions(command: Command): Command {
 
 function submitOptions(options: OrderOptions): Omit<SubmitOptions, "spec"> {
   return {
-    sites: options.site.flatMap((name) => name.split(",")),
+    to: addresseeOf(options),
     expiresInMs: options.expires ?? null,
     waitMs: options.wait === undefined ? null : parseDuration(options.wait === true ? WAIT_DEFAULT : options.wait),
     live: options.live === true,
@@ -105,8 +105,10 @@ export function addCommandCommands(program: Command, withRun: WithRun): void {
     .command("ls")
     .description("list commands, newest first")
     .option("--site <name>", "of one site")
+    .option("-l, --selector <selector>", "of the sites whose labels fit")
     .option("--state <state>", "in one state")
-    .action((options: { site?: string; state?: string }, command: Command) => withRun(command, (run) => listCommands(run, options.site ?? null, options.state ?? null)));
+    .option("--limit <count>", "at most so many", parseCount(1, 1_000_000), 500)
+    .action((options: ListOptions, command: Command) => withRun(command, (run) => listCommands(run, options)));
   group.command("describe <id>").description("all about one command, with the times of both clocks").action((id: string, _options, command: Command) => withRun(command, (run) => describeCommand(run, bareName(id, "command"))));
   group.command("cancel <id>").description("take an order back; one that has left is asked back of its site, whose word counts").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "cancel")));
   group.command("abandon <id>").description("give up on an order; should it have run, its result is kept as evidence").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "abandon")));

@@ -2,7 +2,7 @@
 // commit. What is refused is refused whole, with the field that is wrong. A retry is answered from its key's record before its site is looked for: the site may
 // have another name by now, or be gone. delivery.md sections 2 and 3.
 import { createHash } from "node:crypto";
-import type { CommandBody, CommandRequest, CommandSpec } from "../../shared/api.ts";
+import type { CommandBody, CommandOrder, CommandRequest, CommandSpec } from "../../shared/api.ts";
 import { unreachable } from "../../shared/kit/assert.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
@@ -13,6 +13,7 @@ import { invalidField, parseCommandSpec, requireKey, requireText, runMsOf } from
 import { targetKeys } from "../../shared/rules/ordering.ts";
 import { envelopeBodyBytesMax } from "../../shared/trust/envelope.ts";
 import type { CommandRow, NewCommand } from "../store/commands.ts";
+import type { QueueMax } from "../store/queue-room.ts";
 import { unknownSite } from "../store/sites.ts";
 import type { RelayStore } from "../store/store.ts";
 import { requestHash } from "./request-hash.ts";
@@ -25,10 +26,13 @@ const deadlineMsMax = 30 * dayMs;
 export interface SubmitOptions {
   readonly store: RelayStore;
   readonly clock: Clock;
+  readonly isLinked: (siteId: string) => boolean;
+  /** What a site's queue may hold, where it is not the default. */
+  readonly queueMax?: QueueMax;
 }
 
-export interface Asked {
-  readonly request: CommandRequest;
+export interface Asked<Request extends CommandOrder = CommandRequest> {
+  readonly request: Request;
   readonly operator: { readonly name: string; readonly tier: string };
   readonly idempotencyKey: string | null;
 }
@@ -40,7 +44,7 @@ export async function submitCommand(options: SubmitOptions, asked: Asked): Promi
   const { store, clock } = options;
   const { request, operator, idempotencyKey } = asked;
   const nowMs = clock.wallMs();
-  const order = orderOf(request, asked.operator, nowMs);
+  const order = orderOf(options, asked, nowMs);
   const siteName = requireText(request.site, "site", 63);
   const hash = requestHash(request);
   if (idempotencyKey !== null) {
@@ -49,17 +53,23 @@ export async function submitCommand(options: SubmitOptions, asked: Asked): Promi
   }
   const site = await store.call("findSite", { name: siteName });
   if (site === null) throw unknownSite(siteName);
+  if (request.live === true && !options.isLinked(site.id)) throw offline(siteName);
   crashPoint("parsed-before-commit");
   const row = await store.call("submitCommand", { ...order, id: commandId(asked, site.id, nowMs), siteName, idempotencyKey, requestHash: hash });
   crashPoint("commit-before-answer");
   return row;
 }
 
-function orderOf(request: CommandRequest, operator: Asked["operator"], nowMs: number): Order {
+export function offline(name: string): Fault {
+  return new Fault("SITE_OFFLINE", { what: `${name} is offline`, why: "the order is for sites that are linked now", hint: `leave --live out: the order then waits for the site\nbowline site describe ${name} says since when` });
+}
+
+export function orderOf({ queueMax }: SubmitOptions, { request, operator }: Asked<CommandOrder>, nowMs: number): Order {
   const spec = parseCommandSpec(request.spec);
   const { repeatability, lane } = findCommandKind(spec.kind)!;
   const expiresInMs = request.expiresInMs ?? deadlineMsDefault;
   if (!Number.isSafeInteger(expiresInMs) || expiresInMs <= 0) throw invalidField("expiresInMs", "it must be a whole number of milliseconds above 0");
+  if (request.live !== undefined && typeof request.live !== "boolean") throw invalidField("live", "it must be true or false");
   if (expiresInMs > deadlineMsMax) throw new Fault("USAGE", { what: "the deadline is too far away", why: `a command may wait ${deadlineMsMax / dayMs} days at most`, hint: "--expires 30d" });
   const orderingKey = request.orderingKey === undefined ? undefined : requireKey(request.orderingKey, "orderingKey");
   const collapseKey = request.collapseKey === undefined ? null : requireKey(request.collapseKey, "collapseKey");
@@ -79,11 +89,12 @@ function orderOf(request: CommandRequest, operator: Asked["operator"], nowMs: nu
     deadlineMs: nowMs + expiresInMs,
     runMs: runMsOf(spec),
     nowMs,
+    ...(queueMax === undefined ? {} : { queueMax }),
   };
 }
 
 /** From the caller's key and the site's id (a name may come again with another cluster behind it), so that a retry names the same command; else a time-ordered id. */
-function commandId(asked: Asked, siteId: string, nowMs: number): string {
+export function commandId(asked: Asked<CommandOrder>, siteId: string, nowMs: number): string {
   if (asked.idempotencyKey === null) return uuidV7(nowMs);
   const hash = createHash("sha256").update(JSON.stringify([asked.operator.name, asked.idempotencyKey, siteId])).digest("hex");
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-a${hash.slice(17, 20)}-${hash.slice(20, 32)}`;

@@ -71,12 +71,17 @@ export function answerText(response: ApiResponse, status: number, text: string):
 }
 
 export function answerProblem(response: ApiResponse, fault: Fault): void {
-  send(response, fault.httpStatus, problemBody(fault, fault.httpStatus), "application/problem+json");
+  const { retryAfterS } = fault.facts;
+  send(response, fault.httpStatus, problemBody(fault, fault.httpStatus), "application/problem+json", typeof retryAfterS === "number" ? { "retry-after": String(retryAfterS) } : {});
+}
+
+/** A fault as RFC 9457 has it: also where it is one part of an answer. */
+export function problemOf(fault: Fault, status = fault.httpStatus): Problem {
+  return { type: `urn:bowline:fault:${fault.code}`, title: fault.message, status, detail: fault.why, code: fault.code, hint: fault.hint, facts: fault.facts };
 }
 
 function problemBody(fault: Fault, status: number): Buffer {
-  const problem: Problem = { type: `urn:bowline:fault:${fault.code}`, title: fault.message, status, detail: fault.why, code: fault.code, hint: fault.hint, facts: fault.facts };
-  return Buffer.from(`${JSON.stringify(problem)}\n`);
+  return Buffer.from(`${JSON.stringify(problemOf(fault, status))}\n`);
 }
 
 /** A problem as a whole last answer of a socket, octets and all: where there is no response object. `headers`: lines, each with its CRLF. */
@@ -86,9 +91,9 @@ export function problemOctets(fault: Fault, status = fault.httpStatus, headers =
   return Buffer.concat([Buffer.from(head, "latin1"), body]);
 }
 
-function send(response: ApiResponse, status: number, body: Buffer, type: string): void {
+function send(response: ApiResponse, status: number, body: Buffer, type: string, further: Readonly<Record<string, string>> = {}): void {
   if (response.headersSent || response.destroyed) return;
   const plain = response as ServerResponse;
-  plain.writeHead(status, { "content-type": type, "content-length": body.length, "cache-control": "no-store", "x-content-type-options": "nosniff" });
+  plain.writeHead(status, { "content-type": type, "content-length": body.length, "cache-control": "no-store", "x-content-type-options": "nosniff", ...further });
   plain.end(body);
 }

@@ -1,10 +1,16 @@
 // The API's functions after the relay was put back from a copy: what the sites have told of it, what waits for a person meanwhile, and that person's word.
 import type { RestoredView } from "../../shared/api.ts";
+import type { RelayStore } from "../store/store.ts";
 import type { Route } from "./api.ts";
 import { iso } from "./operate-fields.ts";
-import type { SiteOptions } from "./operate-sites.ts";
 
-export function restoredRoutes(options: Pick<SiteOptions, "store" | "confirmRestores">): Route[] {
+export interface RestoredOptions {
+  readonly store: RelayStore;
+  /** What came back with a copy of the store may stand. */
+  readonly confirmRestores: (operator: string) => Promise<void>;
+}
+
+export function restoredRoutes(options: RestoredOptions): Route[] {
   const view = async (): Promise<RestoredView> => {
     const { sites, tokens } = await options.store.call("unconfirmedRestores", null);
     return {

@@ -1,14 +1,12 @@
-// The API's functions about sites and commands. Link state (from the roster) and the age of what is known (from the store) are two things here and stay two.
-import type { CommandOutcome, CommandRequest, CommandView, SiteDetail, SiteReport, SiteSummary } from "../../shared/api.ts";
+// The API's functions about sites; operate-commands.ts has those about commands. Link state (from the roster) and the age of what is known (from the store) are two things here and stay two.
+import type { SiteDetail, SiteReport, SiteSummary } from "../../shared/api.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { isMatchCode } from "../../shared/kit/keys.ts";
-import { RELAY_TABLE } from "../../shared/rules/command-state.ts";
 import { linkWord } from "../../shared/rules/freshness.ts";
-import { findOutcome } from "../../shared/rules/outcome.ts";
+import { matchesSelector, parseSelector } from "../../shared/rules/selector.ts";
 import { requireSiteName } from "../../shared/rules/target.ts";
-import type { CommandRow } from "../store/commands.ts";
-import { unknownSite, type SiteRow, type SiteView } from "../store/sites.ts";
+import type { SiteRow, SiteView } from "../store/sites.ts";
 import type { RelayStore } from "../store/store.ts";
 import type { Route } from "./api.ts";
 import { iso, text } from "./operate-fields.ts";
@@ -33,11 +31,6 @@ export interface SiteOptions {
   /** Signs the `site` statement for an approved agent. */
   readonly approve: (site: SiteRow, name: string, operator: string) => Promise<SiteRow>;
   readonly end: (site: SiteRow, to: "denied" | "revoked", operator: string) => Promise<SiteRow>;
-  /** What came back with a copy of the store may stand. */
-  readonly confirmRestores: (operator: string) => Promise<void>;
-  /** A letter for the site was put. */
-  readonly poke: (siteId: string) => void;
-  readonly submit: (request: CommandRequest, operator: { name: string; tier: string }, idempotencyKey: string | null) => Promise<CommandRow>;
 }
 
 export function siteRoutes(options: SiteOptions): Route[] {
@@ -45,7 +38,7 @@ export function siteRoutes(options: SiteOptions): Route[] {
   const wrongCodes = new Map<string, number>();
   const summary = async (name: string): Promise<SiteSummary> => summaryOf(options, await store.call("siteView", { name }));
   return [
-    { method: "GET", path: "/sites", handle: async () => ({ status: 200, body: { apiVersion: "bowline/v1", items: (await store.call("listSites", null)).map((row) => summaryOf(options, row)) } }) },
+    { method: "GET", path: "/sites", handle: async ({ query }) => ({ status: 200, body: { apiVersion: "bowline/v1", items: await listed(options, query.get("selector")) } }) },
     { method: "GET", path: "/sites/:name", handle: async ({ parts }) => ({ status: 200, body: await detail(options, parts[0]!) }) },
     {
       method: "POST",
@@ -86,30 +79,10 @@ export function siteRoutes(options: SiteOptions): Route[] {
   ];
 }
 
-export function commandRoutes(options: SiteOptions): Route[] {
-  const { store } = options;
-  return [
-    {
-      method: "GET",
-      path: "/commands",
-      handle: async ({ query }) => ({ status: 200, body: { apiVersion: "bowline/v1", items: await listed(options, query.get("site"), query.get("state")) } }),
-    },
-    {
-      method: "POST",
-      path: "/commands",
-      handle: async ({ body, login, idempotencyKey }) => ({ status: 202, body: commandView(options, await options.submit(body as unknown as CommandRequest, login, idempotencyKey)) }),
-    },
-    { method: "GET", path: "/commands/:id", handle: async ({ parts }) => ({ status: 200, body: commandView(options, await store.call("commandRow", { id: parts[0]! })) }) },
-    ...(["cancel", "abandon"] as const).map((verb): Route => ({
-      method: "POST",
-      path: `/commands/:id/${verb}`,
-      handle: async ({ parts, login }) => {
-        const row = await store.call(`${verb}Command`, { id: parts[0]!, operator: login.name, nowMs: options.clock.wallMs() });
-        options.poke(row.site);
-        return { status: 200, body: commandView(options, row) };
-      },
-    })),
-  ];
+/** All that are not revoked, or those whose labels fit. */
+async function listed(options: SiteOptions, text: string | null): Promise<SiteSummary[]> {
+  const selector = text === null ? [] : parseSelector(text);
+  return (await options.store.call("listSites", null)).map((row) => summaryOf(options, row)).filter(({ labels }) => matchesSelector(selector, labels));
 }
 
 async function requireSite(store: RelayStore, name: string): Promise<SiteRow> {
@@ -156,59 +129,4 @@ async function detail(options: SiteOptions, name: string): Promise<SiteDetail> {
       ...(row.restoredMs === null ? [] : [`this relay was put back from a copy (noticed ${iso(row.restoredMs)}): it offers the site nothing until the site has told what it knows; bowline restored`]),
     ],
   };
-}
-
-/** Commands of one site, in one state, or all. A name or word that does not exist is an error: an empty answer would say that all is done. */
-async function listed(options: SiteOptions, site: string | null, state: string | null): Promise<CommandView[]> {
-  if (state !== null && !Object.hasOwn(RELAY_TABLE, state)) throw new Fault("USAGE", { what: `there is no state "${state.slice(0, 64)}"`, why: `the states are ${Object.keys(RELAY_TABLE).join(", ")}`, hint: "bowline command ls" });
-  if (site !== null && (await options.store.call("findSite", { name: site })) === null) throw unknownSite(site);
-  return (await options.store.call("listCommands", { site, state })).map((row) => commandView(options, row));
-}
-
-function commandView(options: SiteOptions, row: CommandRow): CommandView {
-  return {
-    apiVersion: "bowline/v1",
-    kind: "Command",
-    id: row.id,
-    site: row.siteName,
-    what: row.what,
-    commandKind: row.kind,
-    state: row.state,
-    why: whyNotYet(options, row),
-    operator: row.operator,
-    order: row.ord,
-    deadline: iso(row.deadlineMs),
-    asked: iso(row.askedMs),
-    offered: row.offeredMs === null ? null : iso(row.offeredMs),
-    stored: row.storedMs === null ? null : iso(row.storedMs),
-    ended: row.endedMs === null ? null : iso(row.endedMs),
-    startedAtSite: row.startedSiteMs === null ? null : iso(row.startedSiteMs),
-    endedAtSite: row.endedSiteMs === null ? null : iso(row.endedSiteMs),
-    cancelAsked: row.cancelAskedMs === null ? null : iso(row.cancelAskedMs),
-    outcome: row.outcome === null ? null : (findOutcome(row.outcome) ?? unreadable(row)),
-  };
-}
-
-function unreadable(row: CommandRow): CommandOutcome {
-  return { state: row.state, what: `its outcome is long: bowline command describe ${row.id}`, code: null, objects: [] };
-}
-
-/** Why a command is not further, in words for the person who waits. */
-function whyNotYet(options: SiteOptions, row: CommandRow): string {
-  if (row.why !== "") return row.why;
-  if (row.cancelAskedMs !== null && row.endedMs === null) return "a cancel was asked for; the site has the last word";
-  const isLinked = options.live(row.site) !== null;
-  switch (row.state) {
-    case "queued":
-      return isLinked ? "about to leave" : "the site is offline; it leaves when the site returns";
-    case "offered":
-      return isLinked ? "on its way" : "the link ended while it was on its way; the site will say whether it has it";
-    case "stored":
-      if (options.clock.wallMs() > row.deadlineMs) return "its deadline passed; expiring, unconfirmed until the site says so";
-      return isLinked ? "stored at the site" : "stored at the site, which is offline; it runs there by itself";
-    case "running":
-      return isLinked ? "running at the site" : "was running when the link ended; its result comes when the site returns";
-    default:
-      return "";
-  }
 }

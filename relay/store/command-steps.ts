@@ -7,6 +7,7 @@ import { cancelLetterId } from "../../shared/outbox/letter.ts";
 import { putLetter, removeLetter, returnLetter } from "../../shared/outbox/outbox.ts";
 import { eventAfterLoss, isTerminal, nextRelayState, resultVerdict, type BlockReason, type RelayEvent, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
+import { nextChange } from "./changes.ts";
 import { putEvent } from "./events.ts";
 import { dropTargets, waitingSuccessors } from "./targets.ts";
 
@@ -36,8 +37,13 @@ export function* stepCommand(id: string, event: RelayEvent, why: string): Operat
   if (isTerminal(row.state)) return nextRelayState(row.state, event); // what came late changes nothing, its words neither
   const truly = row.lost_ms === null ? event : eventAfterLoss(event);
   const state = nextRelayState(row.state, truly);
-  yield* query("UPDATE commands SET state = ?, why = ?, blocked_reason = NULL WHERE id = ?", state, truly === event ? why : why === "" ? LOST : `${why}; ${LOST}`, id);
+  yield* query("UPDATE commands SET state = ?, why = ?, blocked_reason = NULL, change = ? WHERE id = ?", state, truly === event ? why : why === "" ? LOST : `${why}; ${LOST}`, yield* nextChange(), id);
   return state;
+}
+
+/** It leaves in this transaction, under this number of the signer's. */
+export function* commandOffered(id: string, from: RelayState, seq: number, nowMs: number): Operation<void> {
+  yield* query("UPDATE commands SET state = ?, offered_ms = ?, seq = ?, offers = offers + 1, change = ? WHERE id = ?", nextRelayState(from, "offer"), nowMs, seq, yield* nextChange(), id);
 }
 
 export function* queueLetter(command: CommandOfSite & { readonly lane: LaneName; readonly ord: number; readonly octets: number }, nowMs: number): Operation<void> {

@@ -7,11 +7,11 @@ import type { CommandOutcome } from "../../shared/api.ts";
 import { cancelledCommand } from "../../shared/outbox/letter.ts";
 import { isInDoubt, isUnderWay, leaseLetters, removeLetter, returnLetter, type LeaseArgs } from "../../shared/outbox/outbox.ts";
 import { findCommandKind } from "../../shared/rules/command-kinds.ts";
-import { nextRelayState, type RelayState, type TerminalState } from "../../shared/rules/command-state.ts";
+import type { RelayState, TerminalState } from "../../shared/rules/command-state.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
 import type { CommandRecord } from "../../shared/rules/records.ts";
 import { headerBytes, type HeaderParts } from "../../shared/trust/envelope.ts";
-import { blockCommand, commandClaimed, commandGone, commandNotHeld, commandRefused, commandResult, commandStored, endHere, release } from "./command-steps.ts";
+import { blockCommand, commandClaimed, commandGone, commandNotHeld, commandOffered, commandRefused, commandResult, commandStored, endHere, release } from "./command-steps.ts";
 import { putEvent } from "./events.ts";
 import { takeRecords } from "./restored.ts";
 import { hinderingPredecessor, openPredecessor } from "./targets.ts";
@@ -82,7 +82,7 @@ function* leaseOne(args: CommandLease, id: string): Operation<LeasedCommand | nu
   }
   const after = yield* openPredecessor(id, ord);
   const parts = yield* drawHeader(args, command);
-  yield* query("UPDATE commands SET state = ?, offered_ms = ?, seq = ? WHERE id = ?", nextRelayState(command.state, "offer"), nowMs, parts.seq, id);
+  yield* commandOffered(id, command.state, parts.seq, nowMs);
   yield* release({ site, id }, nowMs);
   return { id, kind: "command", ord, lane: command.lane, after, parts, body: command.body };
 }

@@ -1,5 +1,10 @@
 // The relay's store as one module: what the store's worker loads. Each operation is one transaction (or joins its caller's); see the files beside it.
+import * as accept from "./accept.ts";
+import * as addressees from "./addressees.ts";
 import * as cancel from "./cancel.ts";
+import * as changes from "./changes.ts";
+import * as keys from "./command-keys.ts";
+import * as list from "./command-list.ts";
 import * as commands from "./commands.ts";
 import * as counters from "./counters.ts";
 import * as delivery from "./delivery.ts";
@@ -52,12 +57,20 @@ export const operations = {
   confirmRestores: restored.confirmRestores,
   putEvent: events.putEvent,
   eventsOf: events.eventsOf,
-  findKeyedCommand: commands.findKeyedCommand,
-  submitCommand: commands.submitCommand,
+  findKeyedCommand: keys.findKeyedCommand,
+  findKey: keys.findKey,
+  putKey: keys.putKey,
+  addressedSites: addressees.addressedSites,
+  submitCommand: accept.submitCommand,
+  submitOnce: addressees.submitOnce,
   cancelCommand: cancel.cancelCommand,
   abandonCommand: cancel.abandonCommand,
   commandRow: commands.commandRow,
-  listCommands: commands.listCommands,
+  listCommands: list.listCommands,
+  commandDetail: list.commandDetail,
+  fittingSites: list.fittingSites,
+  changeHead: changes.changeHead,
+  changedCommands: changes.changedCommands,
   expireCommands: retention.expireCommands,
   purgeRecords: retention.purgeRecords,
   leaseCommands: delivery.leaseCommands,

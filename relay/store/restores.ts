@@ -1,6 +1,11 @@
 // What shows that this store was put back from a copy, written down for people, and what waits for their word.
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 
+/** When it was last noticed that this store was put back from a copy (ms), or 0. */
+export function* lastRestoreMs(): Operation<number> {
+  return Number((yield* queryOne<{ ms: number | null }>("SELECT MAX(noticed_ms) AS ms FROM restores"))?.ms ?? 0);
+}
+
 /** For people to look at. */
 export function* putRestore(args: { readonly site: string; readonly relayEpoch: number; readonly trustVersion: number; readonly why: string; readonly nowMs: number }): Operation<void> {
   yield* query("INSERT INTO restores (site, relay_epoch, trust_version, noticed_ms, why) VALUES (?, ?, ?, ?, ?)", args.site, args.relayEpoch, args.trustVersion, args.nowMs, args.why);

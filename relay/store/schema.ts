@@ -165,4 +165,12 @@ export const migrations: readonly string[] = [
   `ALTER TABLE events ADD COLUMN ring TEXT NOT NULL DEFAULT 'other';
 UPDATE events SET ring = CASE WHEN kind IN ('link-up', 'link-down') THEN 'link' WHEN kind = 'command' THEN 'command' ELSE 'other' END;
 CREATE INDEX events_rings ON events (site, ring, at_ms, id);`,
+  // Lists go on where their last page ended; a change has a number that only rises, so that who watches misses none; how often a command was offered.
+  `DROP INDEX commands_asked;
+CREATE INDEX commands_listed ON commands (asked_ms, ord, id);
+CREATE INDEX commands_listed_of ON commands (site, asked_ms, ord, id);
+INSERT INTO counters (name, value) VALUES ('change', 0);
+ALTER TABLE commands ADD COLUMN change BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX commands_changed ON commands (change);
+ALTER TABLE commands ADD COLUMN offers BIGINT NOT NULL DEFAULT 0;`,
 ];

@@ -3,6 +3,7 @@
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { requireSiteName } from "../../shared/rules/target.ts";
+import { markChanged } from "./changes.ts";
 import { putEvent } from "./events.ts";
 import { putRestore } from "./restores.ts";
 import { takeJoinUse } from "./join-tokens.ts";
@@ -188,7 +189,8 @@ export function* endSite(args: { readonly id: string; readonly to: "denied" | "r
   yield* query("UPDATE sites SET state = ?, name = ? WHERE id = ?", args.to, name, args.id);
   if (args.to === "revoked") {
     yield* query("DELETE FROM outbox WHERE site = ?", args.id);
-    yield* query(`UPDATE commands SET state = 'abandoned', why = 'the site was revoked', ended_ms = ?, body = NULL WHERE site = ? AND state IN ${OPEN_STATES}`, args.nowMs, args.id);
+    const open = yield* query<{ id: string }>(`UPDATE commands SET state = 'abandoned', why = 'the site was revoked', ended_ms = ?, body = NULL WHERE site = ? AND state IN ${OPEN_STATES} RETURNING id`, args.nowMs, args.id);
+    for (const { id } of open) yield* markChanged(id);
     yield* query("DELETE FROM command_targets WHERE site = ?", args.id);
   }
   yield* putEvent({ id: `relay-${args.to}-${args.id}`, site: args.id, atMs: args.nowMs, nowMs: args.nowMs, kind: args.to, what: `${args.to} by ${args.operator}` });

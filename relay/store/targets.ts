@@ -35,3 +35,9 @@ export function* waitingSuccessors(site: string, command: string): Operation<str
   const rows = yield* query<{ id: string }>(`SELECT DISTINCT p.id ${SHARING} AND p.state = 'blocked' AND p.blocked_reason = 'dependency'`, command);
   return rows.map(({ id }) => id);
 }
+
+/** How many open commands share a key with it, and how many of them are before it. */
+export function* placeInKey(command: string, ord: number): Operation<{ readonly before: number; readonly sharing: number }> {
+  const row = yield* queryOne<{ before: number | null; sharing: number }>(`SELECT COUNT(DISTINCT p.id) AS sharing, COUNT(DISTINCT CASE WHEN p.ord < ? THEN p.id END) AS before ${SHARING} AND p.state IN ${OPEN_STATES}`, ord, command);
+  return { before: Number(row?.before ?? 0), sharing: Number(row?.sharing ?? 0) };
+}

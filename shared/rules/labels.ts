@@ -12,6 +12,15 @@ const NAME = /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[\w.-]
 const VALUE = /^(?:[A-Za-z0-9](?:[\w.-]{0,61}[A-Za-z0-9])?)?$/;
 const HINT = "bowline token create --label region=north --label rack=7";
 
+/** For those who name labels without giving them: selectors. */
+export function isLabelName(text: string): boolean {
+  return NAME.test(text);
+}
+
+export function isLabelValue(text: string): boolean {
+  return VALUE.test(text);
+}
+
 function refused(what: string, why: string): Fault {
   return new Fault("USAGE", { what, why, hint: HINT });
 }

@@ -66,10 +66,10 @@ export class RelayBench {
     rmSync(this.dir, { recursive: true, force: true });
   }
 
-  async approve(site: string, name: string): Promise<void> {
+  async approve(site: string, name: string, labels: Readonly<Record<string, string>> = {}): Promise<void> {
     const { nowMs } = this;
     await this.store.call("putJoinToken", { id: `t-${site}`, secret: Buffer.alloc(32), name, labels: "{}", tier: "admin", binding: "exporter", uses: 1, operator: "ann", nowMs, expiresMs: nowMs + 3_600_000 });
-    await this.store.call("joinSite", { token: `t-${site}`, site, signKey: `key of ${site}`, boxKey: "box", name, labels: {}, boot: "joining", dial: 1, fence: 1, nowMs });
+    await this.store.call("joinSite", { token: `t-${site}`, site, signKey: `key of ${site}`, boxKey: "box", name, labels, boot: "joining", dial: 1, fence: 1, nowMs });
     await this.store.call("approveSite", { id: site, name, statement: Buffer.alloc(1), operator: "ann", nowMs });
   }
 

@@ -1,0 +1,110 @@
+// Gives an order: to one site or to many in one call, also to those that are offline. Accepted means stored at the relay. With several sites one that fails does not
+// stop the others (exit 9).
+import { randomUUID } from "node:crypto";
+import type { CommandOrder, CommandResults, CommandSpec, CommandView, Listing, SiteSummary } from "../../shared/api.ts";
+import { pause, systemClock } from "../../shared/kit/clock.ts";
+import { Fault } from "../../shared/kit/errors.ts";
+import { printable } from "../../shared/kit/shown.ts";
+import { isLinked } from "../../shared/rules/freshness.ts";
+import type { Addressee } from "./addressees.ts";
+import { AWAY, outcomeFault, printCommands, waitForCommand } from "./commands.ts";
+import { age } from "./output.ts";
+import type { Run } from "./run.ts";
+
+const submitAttempts = 5;
+const submitPauseMs = 1_000;
+
+export interface SubmitOptions {
+  readonly to: Addressee;
+  readonly spec: CommandSpec;
+  readonly expiresInMs: number | null;
+  readonly waitMs: number | null;
+  readonly live: boolean;
+  readonly dryRun: boolean;
+  readonly idempotencyKey: string | null;
+  readonly orderingKey: string | null;
+  readonly collapseKey: string | null;
+}
+
+export async function submit(run: Run, options: SubmitOptions): Promise<void> {
+  if (options.dryRun) return plan(run, options);
+  const { to, waitMs } = options;
+  const key = options.idempotencyKey ?? randomUUID();
+  if (!("site" in to)) return submitMany(run, options, key);
+  const accepted = await postOnce<CommandView>(run, { ...to, ...orderOf(options) }, key);
+  const view = waitMs === null ? accepted : await waitForCommand(run, accepted.id, waitMs);
+  printCommands(run, [view]);
+  if (waitMs !== null && view.state !== "succeeded") throw outcomeFault(view);
+}
+
+async function submitMany(run: Run, options: SubmitOptions, key: string): Promise<void> {
+  const { to, waitMs } = options;
+  const { items, total } = await postOnce<CommandResults>(run, { ...to, ...orderOf(options) }, key);
+  let failed = 0;
+  const fail = (site: string, what: string, why: string, code: string): null => {
+    failed += 1;
+    run.terminal.say(`${printable(`${site}: ${what}: ${why} (${code})`)}\n`);
+    return null;
+  };
+  const accepted = items.flatMap((item) => ("command" in item ? [item.command] : (fail(item.site, item.problem.title, item.problem.detail, item.problem.code), [])));
+  const wait = (view: CommandView): Promise<CommandView | null> =>
+    waitForCommand(run, view.id, waitMs!).catch((error: unknown) => {
+      if (!(error instanceof Fault) || error.code === "INTERRUPTED") throw error;
+      return fail(view.site, error.message, error.why, error.code);
+    });
+  const views = waitMs === null ? accepted : (await Promise.all(accepted.map(wait))).filter((view) => view !== null);
+  if (views.length > 0) printCommands(run, views);
+  if (waitMs !== null) failed += views.filter(({ state }) => state !== "succeeded").length;
+  if (failed > 0) throw new Fault("SOME_FAILED", { what: `${failed} of ${total} sites failed`, hint: `bowline command ls\nthe same again with --idempotency-key ${key} asks those once more that did not take it` });
+}
+
+function orderOf(options: SubmitOptions): CommandOrder {
+  const { spec, expiresInMs, orderingKey, collapseKey, live } = options;
+  return { spec, ...(expiresInMs === null ? {} : { expiresInMs }), ...(orderingKey === null ? {} : { orderingKey }), ...(collapseKey === null ? {} : { collapseKey }), ...(live ? { live } : {}) };
+}
+
+/** An answer that was lost on the way is asked for again with the same key: the order is given once, whatever becomes of the relay meanwhile. */
+async function postOnce<Answer>(run: Run, request: CommandOrder & Addressee, key: string): Promise<Answer> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await run.client().post<Answer>("/commands", request, { "idempotency-key": key });
+    } catch (error) {
+      const isAway = error instanceof Fault && AWAY.has(error.code);
+      if (!isAway) throw error;
+      if (attempt === submitAttempts) {
+        const again = `repeat the same command with --idempotency-key ${key}: it is taken once, also if it was taken already`;
+        throw new Fault(error.code, { what: error.message, why: `${error.why}; whether the order was taken is not known`, hint: error.hint === "" ? again : `${again}\n${error.hint}`, cause: error });
+      }
+      await pause(systemClock, submitPauseMs, run.signal);
+    }
+  }
+}
+
+/** What would be sent to whom, and when it would leave. */
+async function plan(run: Run, { to, spec }: SubmitOptions): Promise<void> {
+  const what = describeSpec(spec);
+  for (const { name, link, lastContact } of await sitesOf(run, to)) {
+    const when = isLinked(link) ? "now" : `when it returns (link ${link}, last contact ${age(lastContact, Date.now())})`;
+    run.terminal.out(`${name}: ${what}, ${when}; nothing was sent\n`);
+  }
+}
+
+async function sitesOf(run: Run, to: Addressee): Promise<SiteSummary[]> {
+  const client = run.client();
+  if ("site" in to || to.sites !== undefined) {
+    const sites: SiteSummary[] = [];
+    for (const name of "site" in to ? [to.site] : to.sites!) sites.push(await client.get<SiteSummary>(`/sites/${encodeURIComponent(name)}`));
+    return sites;
+  }
+  const query = to.selector === undefined ? "" : `?selector=${encodeURIComponent(to.selector)}`;
+  const active = (await client.get<Listing<SiteSummary>>(`/sites${query}`)).items.filter(({ state }) => state === "active");
+  if (active.length === 0) throw new Fault("SITE_UNKNOWN", { what: "no approved site is meant", why: to.selector === undefined ? "there is none" : `no labels fit "${to.selector}"`, hint: "bowline site ls -o wide shows the labels" });
+  return active;
+}
+
+function describeSpec(spec: CommandSpec): string {
+  if (spec.kind === "job") return `job ${spec.namespace}/${spec.name} with image ${spec.image}`;
+  if (spec.kind === "scale") return `scale ${spec.object.kind}/${spec.object.name} to ${spec.replicas}`;
+  if (spec.kind === "restart") return `restart ${spec.object.kind}/${spec.object.name}`;
+  return `${spec.kind} ${spec.objects.length} ${spec.objects.length === 1 ? "object" : "objects"}`;
+}
