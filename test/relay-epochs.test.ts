@@ -69,6 +69,13 @@ describe("a store is older than its site", () => {
     expect(await standing()).toEqual({ epoch: 2, isWaiting: false });
   });
 
+  test("as often as it says so, and no more than twenty times are kept", async () => {
+    for (let epoch = 1; epoch < 50; epoch += 2) await both.dial({ given: { relayEpoch: epoch, fence: 1_000, order: 0, trustVersion: 1 } });
+    expect((await standing()).epoch).toBe(50);
+    const { sites } = await relay.store.call("unconfirmedRestores", null);
+    expect([sites.length, Math.max(...sites.map(({ relayEpoch }) => relayEpoch))]).toEqual([20, 50]);
+  });
+
   test("and never while all is well", async () => {
     for (const id of ["a", "b", "c"]) {
       await both.submit(id);

@@ -32,6 +32,13 @@ test.each([
   expect(said).toEqual([linked, away]);
 });
 
+test("one whose site has not told yet what it knows, after the relay was put back from a copy, says so", async () => {
+  isLinked = true;
+  await bench.relay.submit("a");
+  await bench.relay.link({ given: { relayEpoch: 4, fence: 0, order: 0, trustVersion: 1 } });
+  expect((await view("a")).why).toBe("this relay was put back from a copy; it leaves when the site has told what it knows");
+});
+
 test("one that is stored past its deadline is expiring, unconfirmed; one with a cancel asked says so", async () => {
   await bench.relay.bring(fence, "a", "stored");
   bench.advance(8 * 86_400_000);

@@ -62,6 +62,7 @@ function whyNotYet(options: ViewOptions, row: CommandRow): string {
   const offline = row.siteContactMs === null ? "the site was never linked" : `the site is offline since ${iso(row.siteContactMs)}`;
   switch (row.state) {
     case "queued":
+      if (isLinked && row.siteRestoredMs !== null) return "this relay was put back from a copy; it leaves when the site has told what it knows";
       return isLinked ? "about to leave" : `${offline}; it leaves when the site returns`;
     case "offered":
       return isLinked ? "on its way" : `the link ended while it was on its way; ${offline}, and will say whether it has it`;

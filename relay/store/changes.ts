@@ -4,7 +4,7 @@ import { invariant } from "../../shared/kit/assert.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { outcomeHeadChars } from "../../shared/rules/outcome.ts";
 import { SHORT, type CommandRow } from "./commands.ts";
-import { lastRestoreMs } from "./restores.ts";
+import { LAST_RESTORE } from "./restores.ts";
 
 /** A place in the run of changes. After the relay was put back from a copy its numbers begin anew and mean something else: `epoch` is the time (ms) at which that was last noticed, or 0. */
 export interface ChangeAt {
@@ -24,8 +24,8 @@ export function* markChanged(command: string): Operation<void> {
 
 /** The newest change. */
 export function* changeHead(_args: null): Operation<ChangeAt> {
-  const row = yield* queryOne<{ value: number }>("SELECT value FROM counters WHERE name = 'change'");
-  return { epoch: yield* lastRestoreMs(), change: Number(row?.value ?? 0) };
+  const row = yield* queryOne<{ value: number; epoch: number }>(`SELECT value, ${LAST_RESTORE} AS epoch FROM counters WHERE name = 'change'`);
+  return { epoch: Number(row?.epoch ?? 0), change: Number(row?.value ?? 0) };
 }
 
 /** Commands as they are now whose last change is above a number, oldest change first: one that changed twice is there once. */

@@ -7,6 +7,7 @@ import type { RelayState } from "../../shared/rules/command-state.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
 import type { TargetKey } from "../../shared/rules/ordering.ts";
 import type { QueueMax } from "./queue-room.ts";
+import { LAST_RESTORE } from "./restores.ts";
 
 /** What is known of a command outlives its deadline by this (ms): its key answers retries, and a late result still finds it. */
 export const keptMs = 30 * 86_400_000;
@@ -29,11 +30,13 @@ export interface CommandRow {
   readonly startedSiteMs: number | null;
   readonly endedSiteMs: number | null;
   readonly cancelAskedMs: number | null;
-  /** Number of its last change, and the relay's epoch, in which it counts (changes.ts). */
+  /** Number of its last change, and the epoch of changes in which it counts (changes.ts). */
   readonly change: number;
   readonly epoch: number;
   /** When its site was last heard, by the store. */
   readonly siteContactMs: number | null;
+  /** Since when its site is waited for to tell what it knows (restored.ts), or null. */
+  readonly siteRestoredMs: number | null;
   /** How often it was offered to the site. */
   readonly offers: number;
   /** JSON of a CommandOutcome; in a list its first characters (rules/outcome.ts, findOutcome). */
@@ -42,7 +45,7 @@ export interface CommandRow {
 
 /** What lists read: of an outcome they take the head, since five hundred whole ones, of sites that want it so, would be more than a list can carry. */
 export const SHORT =
-  'c.id, c.site, s.name AS "siteName", c.ord, c.kind, c.what, c.operator, c.state, c.why, c.deadline_ms AS "deadlineMs", c.asked_ms AS "askedMs", c.offered_ms AS "offeredMs", c.stored_ms AS "storedMs", c.ended_ms AS "endedMs", c.started_site_ms AS "startedSiteMs", c.ended_site_ms AS "endedSiteMs", c.cancel_asked_ms AS "cancelAskedMs", c.change, c.offers, s.last_contact_ms AS "siteContactMs", (SELECT value FROM counters WHERE name = \'relay-epoch\') AS epoch';
+  `c.id, c.site, s.name AS "siteName", c.ord, c.kind, c.what, c.operator, c.state, c.why, c.deadline_ms AS "deadlineMs", c.asked_ms AS "askedMs", c.offered_ms AS "offeredMs", c.stored_ms AS "storedMs", c.ended_ms AS "endedMs", c.started_site_ms AS "startedSiteMs", c.ended_site_ms AS "endedSiteMs", c.cancel_asked_ms AS "cancelAskedMs", c.change, c.offers, s.last_contact_ms AS "siteContactMs", s.restored_ms AS "siteRestoredMs", ${LAST_RESTORE} AS epoch`;
 const COLUMNS = `${SHORT}, c.outcome`;
 
 export interface NewCommand {

@@ -1,14 +1,16 @@
 // What shows that this store was put back from a copy, written down for people, and what waits for their word.
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 
-/** When it was last noticed that this store was put back from a copy (ms), or 0. */
-export function* lastRestoreMs(): Operation<number> {
-  return Number((yield* queryOne<{ ms: number | null }>("SELECT MAX(noticed_ms) AS ms FROM restores"))?.ms ?? 0);
-}
+/** SQL: when it was last noticed that this store was put back from a copy (ms), or 0. */
+export const LAST_RESTORE = "(SELECT COALESCE(MAX(noticed_ms), 0) FROM restores)";
+
+/** Records kept of one site: one that lies at each link must not fill the table. */
+const keptOfSite = 20;
 
 /** For people to look at. */
 export function* putRestore(args: { readonly site: string; readonly relayEpoch: number; readonly trustVersion: number; readonly why: string; readonly nowMs: number }): Operation<void> {
   yield* query("INSERT INTO restores (site, relay_epoch, trust_version, noticed_ms, why) VALUES (?, ?, ?, ?, ?)", args.site, args.relayEpoch, args.trustVersion, args.nowMs, args.why);
+  yield* query("DELETE FROM restores WHERE site = ? AND relay_epoch NOT IN (SELECT relay_epoch FROM restores WHERE site = ? ORDER BY relay_epoch DESC LIMIT ?)", args.site, args.site, keptOfSite);
 }
 
 export interface RestoreView {
