@@ -17,6 +17,8 @@ export function fileFault(error: unknown, path: string): Fault {
     case "EPERM":
     case "EROFS":
       return new Fault("FILE_INVALID", { what: `${path} may not be used by this process`, why: message, hint: "check its owner and mode, or choose another place", cause: error });
+    case "EIO":
+      return new Fault("FILE_INVALID", { what: `${path} cannot be read or written`, why: message, hint: "check the disk", cause: error });
     case "ENOTDIR":
     case "EISDIR":
     case "EEXIST":

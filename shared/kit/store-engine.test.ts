@@ -109,12 +109,55 @@ describe("an error of the disk", () => {
     expect(engine!.runGroup([put("b")])).toEqual([{ ok: true, value: "b" }]);
   });
 
+  test("at a COMMIT that stands in the log, which cannot be written out either: nobody hears of success until it can", () => {
+    open().runGroup([put("a")]);
+    // oxlint-disable-next-line typescript/unbound-method -- called with its own this below
+    const original = Database.prototype.pragma;
+    let isBroken = true;
+    vi.spyOn(Database.prototype, "pragma").mockImplementation(function (this: Database.Database, source: string, options?: Database.PragmaOptions) {
+      if (isBroken && source.startsWith("wal_checkpoint")) throw Object.assign(new Error("disk I/O error"), { code: "SQLITE_IOERR_FSYNC" });
+      return original.call(this, source, options) as unknown;
+    });
+    disk(once("COMMIT", "SQLITE_IOERR_FSYNC", "after"));
+    expect(codeOf(() => engine!.runGroup([put("b")]))).toBe("STORE_FAILED");
+    expect(codeOf(() => engine!.runGroup([{ name: "ids", args: null }]))).toBe("STORE_FAILED");
+    isBroken = false;
+    expect(ids()).toEqual(["a", "b"]);
+  });
+
   test("does not make a first run of a file that is gone", () => {
     open().runGroup([put("a")]);
     disk(once("BEGIN", "SQLITE_IOERR_READ", "before"));
     expect(codeOf(() => engine!.runGroup([put("b")]))).toBe("STORE_FAILED");
     for (const path of [file, `${file}-wal`]) rmSync(path, { force: true });
     expect(codeOf(() => engine!.runGroup([put("c")]))).toBe("STORE_CORRUPT");
+  });
+});
+
+describe("damage that an open finds", () => {
+  function damaged(times: number): void {
+    // oxlint-disable-next-line typescript/unbound-method -- called with its own this below
+    const original = Database.prototype.pragma;
+    let left = times;
+    vi.spyOn(Database.prototype, "pragma").mockImplementation(function (this: Database.Database, source: string, options?: Database.PragmaOptions) {
+      if (/(quick|integrity)_check/.test(source) && left-- > 0) throw Object.assign(new Error("database disk image is malformed"), { code: "SQLITE_CORRUPT" });
+      return original.call(this, source, options) as unknown;
+    });
+  }
+
+  test("and a second look does not is a disk that failed to read: nothing is called damaged", () => {
+    open().runGroup([put("a")]);
+    engine!.close();
+    damaged(1);
+    open(true);
+    expect(ids()).toEqual(["a"]);
+  });
+
+  test("twice is damage", () => {
+    open().runGroup([put("a")]);
+    engine!.close();
+    damaged(2);
+    expect(codeOf(() => new StoreEngine({ file, module, mustExist: true }))).toBe("STORE_CORRUPT");
   });
 });
 

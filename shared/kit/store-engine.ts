@@ -65,11 +65,21 @@ export class StoreEngine {
 
   #live(): Database.Database {
     if (this.#db !== null) return this.#db;
-    const db = this.#open();
+    const db = this.#openSurely();
     this.#db = db;
     this.#mustExist = true; // from here on a file that is gone is damage
     this.#commits = Number((db.prepare("SELECT n FROM store_commits").get() as { n: number }).n);
     return db;
+  }
+
+  /** A read that fails can look like damage, and damage is acted upon: only what a second look finds too is called so. */
+  #openSurely(): Database.Database {
+    try {
+      return this.#open();
+    } catch (error) {
+      if (asFault(error).code !== "STORE_CORRUPT") throw error;
+      return this.#open();
+    }
   }
 
   #open(): Database.Database {
@@ -91,6 +101,7 @@ export class StoreEngine {
       db.pragma(`journal_size_limit = ${walBytesKept}`);
       // The first write takes the exclusive lock: a second process is told now, not at its first order.
       db.exec("BEGIN IMMEDIATE; COMMIT");
+      this.#settleLog(db);
       const verdict = db.pragma("quick_check(1)", { simple: true });
       if (verdict !== "ok") throw new Fault("STORE_CORRUPT", { what: `the database ${file} is damaged`, why: shown(verdict), hint: "restore it from a backup" });
       this.#migrate(db);
@@ -98,6 +109,19 @@ export class StoreEngine {
     } catch (error) {
       db?.close();
       throw engineFault(error, file);
+    }
+  }
+
+  /**
+   * What an open finds in the log may never have been synchronised: its run was killed before that, or the disk refused. It is written out before anybody hears of
+   * it; an fsync of the log itself would not do, for after one that failed the next may succeed without the octets. A full disk has refused the database and not the log.
+   */
+  #settleLog(db: Database.Database): void {
+    try {
+      const [row] = db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[];
+      invariant(row!.busy === 0, "nobody else reads what this process holds alone");
+    } catch (error) {
+      if (engineFault(error, this.#options.file).code !== "DISK_FULL") throw error;
     }
   }
 
@@ -190,7 +214,7 @@ export class StoreEngine {
     }
   }
 
-  /** A COMMIT that failed may still be durable: opens again and looks. False when the file cannot be opened now; the callers are then told that it failed. */
+  /** A COMMIT that failed may still be durable, or is when it is opened again: looks. False when that cannot be done now; the callers are then told that it failed. */
   #isCommitted(expected: number): boolean {
     try {
       this.#live();

@@ -7,13 +7,24 @@ import { fileFault } from "./files.ts";
 const ownerOnly = 0o600;
 const othersMask = 0o077;
 
-/** Makes the file when it is not there, and takes group's and others' rights away from it and its companions. Faults: FILE_MISSING, FILE_INVALID, FILE_EXPOSED, DISK_FULL. */
+/** What the disk itself says, and may say no more in a minute: neither damage nor a bug, whatever stands behind it. */
+const OF_THE_DISK = ["EIO", "EROFS"];
+
+function unusable(file: string, why: string, cause: unknown): Fault {
+  return new Fault("STORE_FAILED", { what: `the database ${file} cannot be used`, why, hint: "check the disk, and who may write to the data folder", cause });
+}
+
+function placeFault(error: unknown, file: string): Fault {
+  return OF_THE_DISK.includes(codeOf(error)) ? unusable(file, (error as Error).message, error) : fileFault(error, file);
+}
+
+/** Makes the file when it is not there, and takes group's and others' rights away from it and its companions. Faults: FILE_MISSING, FILE_INVALID, FILE_EXPOSED, DISK_FULL, STORE_FAILED. */
 export function prepareFiles(file: string): void {
   try {
     closeSync(openSync(file, "a", ownerOnly));
     for (const path of [file, `${file}-wal`, `${file}-shm`]) if (existsSync(path)) hideFromOthers(path);
   } catch (error) {
-    throw fileFault(error, file);
+    throw placeFault(error, file);
   }
 }
 
@@ -29,8 +40,14 @@ function hideFromOthers(path: string): void {
   throw new Fault("FILE_EXPOSED", { what: `${path} can be read by others`, why: "it holds what every site was ever told, and its mode cannot be changed by this process", hint: `chmod 600 ${path}` });
 }
 
+/** A disk that does not answer is no file that is gone: Fault STORE_FAILED. */
 export function isGoneOrEmpty(file: string): boolean {
-  return !existsSync(file) || statSync(file).size === 0;
+  try {
+    const found = statSync(file, { throwIfNoEntry: false });
+    return found === undefined || found.size === 0;
+  } catch (error) {
+    throw placeFault(error, file);
+  }
 }
 
 function codeOf(error: unknown): string {
@@ -46,7 +63,7 @@ export function engineFault(error: unknown, file: string): Fault {
   if (code.startsWith("SQLITE_BUSY") || code.startsWith("SQLITE_LOCKED")) return new Fault("STORE_HELD", { what: `another process holds the database ${file}`, why: "a data folder belongs to one process", hint: `find it with: fuser ${file}`, cause: error });
   if (code === "SQLITE_FULL") return new Fault("DISK_FULL", { what: `the disk is full: ${file} cannot be written`, why, hint: "free space on the disk that holds the data folder; nothing that was accepted is lost", cause: error });
   if (code === "SQLITE_NOTADB" || code.startsWith("SQLITE_CORRUPT")) return new Fault("STORE_CORRUPT", { what: `${file} is damaged, or not a Bowline database`, why, hint: "restore it from a backup", cause: error });
-  if (code.startsWith("SQLITE_")) return new Fault("STORE_FAILED", { what: `the database ${file} cannot be used`, why: `${why} (${code})`, hint: "check the disk, and who may write to the data folder", cause: error });
+  if (code.startsWith("SQLITE_")) return unusable(file, `${why} (${code})`, error);
   return asFault(error);
 }
 
