@@ -1,5 +1,6 @@
 // Who asks: operator tokens, looked up by hash. A token that was found good is believed for two seconds, so that a busy kubectl costs no query per
-// request and a revocation still bites at once by human measure. Fails closed: an error in the store is no login.
+// request and a revocation still bites at once by human measure. One that is in use is looked up again before that is over: nobody waits for a database that
+// commits what a returning site brings. Fails closed: an error in the store is no login.
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
@@ -9,6 +10,8 @@ import type { RelayStore } from "../store/store.ts";
 
 /** How long (ms) a found token is believed. */
 const believedMs = 2_000;
+/** Used after this time (ms), it is looked up again beside the request. */
+const renewMs = 1_000;
 const cachedMax = 10_000;
 const tokenCharsMax = 256;
 
@@ -51,8 +54,14 @@ export class Authenticator {
   authenticate(authorization: string | null): Login | Promise<Login> {
     const token = bearerOf(authorization);
     const cached = this.#cache.get(token);
-    if (cached !== undefined && this.#clock.monoMs() < cached.untilMs && this.#clock.wallMs() < cached.login.expiresMs) return cached.login;
-    // A busy kubectl asks a hundred times while the answer of the first is under way.
+    const nowMs = this.#clock.monoMs();
+    if (cached === undefined || nowMs >= cached.untilMs || this.#clock.wallMs() >= cached.login.expiresMs) return this.#lookOnce(token);
+    if (nowMs >= cached.untilMs - believedMs + renewMs) this.#lookOnce(token).catch(() => this.#cache.delete(token));
+    return cached.login;
+  }
+
+  /** A busy kubectl asks a hundred times while the answer of the first is under way. */
+  #lookOnce(token: string): Promise<Login> {
     let looking = this.#looking.get(token);
     if (looking === undefined) {
       looking = this.#look(token).finally(() => this.#looking.delete(token));

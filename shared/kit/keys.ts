@@ -81,12 +81,25 @@ export function signBytes(secretKey: Uint8Array, octets: Uint8Array): Uint8Array
   return sign(null, octets, key);
 }
 
+/** A relay verifies each letter of each site, and making the key costs as much as verifying: those in use are kept. All are forgotten at once beyond this. */
+const verifyKeysMax = 4_096;
+const verifyKeys = new Map<string, KeyObject>();
+
+function verifyKeyOf(publicKey: string): KeyObject {
+  let key = verifyKeys.get(publicKey);
+  if (key === undefined) {
+    key = createPublicKey({ key: Buffer.concat([SPKI_ED25519, parseKey("ed25519", publicKey)]), format: "der", type: "spki" });
+    if (verifyKeys.size >= verifyKeysMax) verifyKeys.clear();
+    verifyKeys.set(publicKey, key);
+  }
+  return key;
+}
+
 /** False for a signature that does not hold and for a key that is not acceptable: callers fail closed either way. */
 export function verifyBytes(publicKey: string, octets: Uint8Array, signature: Uint8Array): boolean {
   if (signature.length !== 64) return false;
   try {
-    const key = createPublicKey({ key: Buffer.concat([SPKI_ED25519, parseKey("ed25519", publicKey)]), format: "der", type: "spki" });
-    return verify(null, octets, key, signature);
+    return verify(null, octets, verifyKeyOf(publicKey), signature);
   } catch {
     return false;
   }

@@ -14,9 +14,12 @@ export interface LetterSide {
   onLinkEnd(): void;
 }
 
-/** A mux's letters as a courier sees them; `poke` sends what came in at the end of the turn. */
-export function letterPortOf(mux: Mux, poke: () => void): LetterPort {
+/** A mux's letters as a courier sees them; `poke` sends what came in at the end of the turn, `isShared` says whether streams have the link. */
+export function letterPortOf(mux: Mux, isShared: () => boolean, poke: () => void): LetterPort {
   return {
+    get isShared() {
+      return isShared();
+    },
     get letterRoom() {
       return mux.letterRoom;
     },

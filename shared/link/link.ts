@@ -46,7 +46,7 @@ export class Link {
 
   constructor(settings: LinkSettings) {
     this.#settings = settings;
-    this.#streams = new StreamSet(this, settings.log);
+    this.#streams = new StreamSet(this, settings);
     const now = settings.clock.monoMs();
     this.mux = new Mux(
       {
@@ -86,7 +86,7 @@ export class Link {
 
   /** The link as a courier sees it: whatever it puts in leaves at the end of the turn. */
   get letterPort(): LetterPort {
-    return letterPortOf(this.mux, () => this.poke());
+    return letterPortOf(this.mux, () => this.#streams.areInUse, () => this.poke());
   }
 
   /** Told of each stream that the relay opens. */

@@ -1,5 +1,6 @@
 // The open streams of one link: effects of the mux become calls to their sinks. A sink that throws ends its own stream, never the link; the end of the link
 // reaches every stream, a few per turn. Made and called by link.ts.
+import type { Clock } from "../kit/clock.ts";
 import { asFault, type Fault } from "../kit/errors.ts";
 import type { Logger } from "../kit/log.ts";
 import type { Effect } from "../mux/effects.ts";
@@ -12,6 +13,8 @@ import { faultFromReason, reasonOf } from "./reason.ts";
 
 /** Streams told of the link's end in one turn: thousands of them must not hold the loop of a relay that serves other sites. */
 const endsPerTurn = 64;
+/** A link counts as used by streams this long (ms) after the last one began: between two requests of one person nothing else may take it whole. */
+const inUseMs = 1_000;
 
 /** Why our own mux ends streams, other than for what the peer did. */
 const OWN_REASONS: Partial<Record<CodeName, string>> = { draining: "the link is closing", stalled: "the answer was read too slowly" };
@@ -24,11 +27,18 @@ export class StreamSet {
   onStream: StreamHandler = (stream) => stream.reset("policy");
   readonly #link: Link;
   readonly #log: Logger;
+  readonly #clock: Clock;
   readonly #streams = new Map<number, LinkStream>();
+  #lastBeganMs = -Infinity;
 
-  constructor(link: Link, log: Logger) {
+  constructor(link: Link, { log, clock }: { readonly log: Logger; readonly clock: Clock }) {
     this.#link = link;
     this.#log = log;
+    this.#clock = clock;
+  }
+
+  get areInUse(): boolean {
+    return this.#streams.size > 0 || this.#clock.monoMs() - this.#lastBeganMs < inUseMs;
   }
 
   get size(): number {
@@ -37,6 +47,7 @@ export class StreamSet {
 
   add(id: number, sink: StreamSink | null): LinkStream {
     const stream = new LinkStream(this.#link, id, sink);
+    this.#lastBeganMs = this.#clock.monoMs();
     this.#streams.set(id, stream);
     return stream;
   }

@@ -19,6 +19,27 @@ describe("letters that come", () => {
     expect(world.granted).toEqual([{ letters: 5, octets: 4_000 + octets.length }]);
   });
 
+  test("together are judged for a millisecond in one turn of the loop, in their order; those behind wait for the next, and none is judged after the link's end", async () => {
+    const world = new World();
+    const judged: string[] = [];
+    world.takes = ({ head }) => {
+      judged.push(head.id);
+      world.clock.move(0.4); // what a signature takes
+      return Promise.resolve("committed");
+    };
+    const bring = (ids: readonly string[]): void => ids.forEach((id, index) => world.courier.onLetterChunk(1 + index, 0, letterOctets(id).length, letterOctets(id)));
+    const ids = Array.from({ length: 10 }, (_value, index) => `c-${index}`);
+    bring(ids);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(judged).toEqual(ids.slice(0, 3));
+    await settled();
+    expect(judged).toEqual(ids);
+    bring(ids);
+    world.courier.onLinkEnd();
+    await settled();
+    expect(judged).toHaveLength(ids.length);
+  });
+
   test("are put together from chunks, of several letters at once", async () => {
     const world = new World();
     const seen: string[] = [];

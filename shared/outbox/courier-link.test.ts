@@ -34,6 +34,7 @@ beforeEach(() => {
   settle = async () => {};
   intake = async () => "committed";
   const port: LetterPort = {
+    isShared: false,
     get letterRoom() {
       return room;
     },

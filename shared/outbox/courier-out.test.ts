@@ -3,6 +3,57 @@ import { describe, expect, test } from "vitest";
 import { settled, World } from "../../test/kit/courier-world.ts";
 import { Fault } from "../kit/errors.ts";
 
+describe("letters that leave a link that has streams", () => {
+  test("go sixteen at a time, and the next not before 20 ms; the first never waits", async () => {
+    const world = new World();
+    world.room = { letters: 100, octets: 1_000_000 };
+    world.isShared = true;
+    world.put(...Array.from({ length: 40 }, (_value, index) => `l${index}`));
+    world.courier.open();
+    await settled();
+    expect(world.offered).toHaveLength(16);
+    for (let count = 0; count < 5; count += 1) world.courier.poke();
+    world.clock.move(19);
+    await settled();
+    expect(world.offered).toHaveLength(16);
+    world.clock.move(1);
+    await settled();
+    expect(world.offered).toHaveLength(32);
+    world.clock.move(20);
+    await settled();
+    expect(world.offered).toHaveLength(40);
+    world.clock.move(100);
+    world.put("later");
+    world.courier.poke();
+    await settled();
+    expect(world.offered.at(-1)).toBe("later");
+  });
+
+  test("go as fast as they can again when the streams are gone", async () => {
+    const world = new World();
+    world.room = { letters: 100, octets: 1_000_000 };
+    world.isShared = true;
+    world.put(...Array.from({ length: 60 }, (_value, index) => `l${index}`));
+    world.courier.open();
+    await settled();
+    world.isShared = false;
+    world.courier.poke();
+    await settled();
+    expect(world.offered).toHaveLength(60);
+  });
+
+  test("leave no timer behind when the link ends", async () => {
+    const world = new World();
+    world.room = { letters: 100, octets: 1_000_000 };
+    world.isShared = true;
+    world.put(...Array.from({ length: 40 }, (_value, index) => `l${index}`));
+    world.courier.open();
+    await settled();
+    world.courier.onLinkEnd();
+    expect(world.clock.timers).toBe(0);
+  });
+});
+
 describe("letters that leave", () => {
   test("wait until what is in doubt has been settled", async () => {
     const world = new World();

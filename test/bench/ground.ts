@@ -110,7 +110,12 @@ export class Ground {
     const token = (await place.ok(["token", "create", "--name", name, "--url", `https://127.0.0.1:${port}`])).trim();
     const joined = await place.ok(["agent", "join", "--token", token, "--data", place.agentData(name), "--kubeconfig", this.kubeconfig]);
     await place.ok(["approve", name, "--code", /code: (\S+)/.exec(joined)![1]!]);
-    const agent = await this.#measured(() => Promise.resolve(place.agent(name, this.kubeconfig, ["--report-every", "10m", ...args])));
+    return this.again(name, args);
+  }
+
+  /** The agent of a site that has joined; resolves when it is linked. */
+  async again(name: string, args: readonly string[] = []): Promise<Started> {
+    const agent = await this.#measured(() => Promise.resolve(this.place.agent(name, this.kubeconfig, ["--report-every", "10m", ...args])));
     await agent.said(/"msg":"linked"/);
     return agent;
   }

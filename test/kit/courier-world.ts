@@ -38,6 +38,8 @@ class HandClock implements Clock {
 
 export class World implements LetterPort, CourierSide {
   room = { letters: 10, octets: 1_000_000 };
+  /** The link has streams. */
+  isShared = false;
   readonly waiting: RenderedLetter[] = [];
   readonly offered: string[] = [];
   readonly settledHere: string[] = [];
