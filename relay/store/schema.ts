@@ -139,4 +139,6 @@ export const migrations: readonly string[] = [
   `${OUTBOX_SCHEMA}${FIRST}`,
   // When the agent's database that held it was lost: it may have been done before, whatever a later one says.
   "ALTER TABLE commands ADD COLUMN lost_ms BIGINT;",
+  // Every acceptance counts a site's open commands and their octets: out of the index alone, not out of a thousand rows with their bodies.
+  "DROP INDEX commands_open; CREATE INDEX commands_open ON commands (site, state, octets);",
 ];

@@ -99,7 +99,7 @@ export class Ground {
   }
 
   async startRelay(args: readonly string[] = []): Promise<Started> {
-    this.relay = await this.#measured(() => this.place.relay(["--log-level", "warn", ...args]));
+    this.relay = await this.measured(() => this.place.relay(["--log-level", "warn", ...args]));
     return this.relay;
   }
 
@@ -110,12 +110,13 @@ export class Ground {
     const token = (await place.ok(["token", "create", "--name", name, "--url", `https://127.0.0.1:${port}`])).trim();
     const joined = await place.ok(["agent", "join", "--token", token, "--data", place.agentData(name), "--kubeconfig", this.kubeconfig]);
     await place.ok(["approve", name, "--code", /code: (\S+)/.exec(joined)![1]!]);
-    const agent = await this.#measured(() => Promise.resolve(place.agent(name, this.kubeconfig, ["--report-every", "10m", ...args])));
+    const agent = await this.measured(() => Promise.resolve(place.agent(name, this.kubeconfig, ["--report-every", "10m", ...args])));
     await agent.said(/"msg":"linked"/);
     return agent;
   }
 
-  async #measured(begin: () => Promise<Started>): Promise<Started> {
+  /** What `begin` starts can be inspected, and is profiled where that was asked for. */
+  async measured(begin: () => Promise<Started>): Promise<Started> {
     this.place.env["NODE_OPTIONS"] = nodeOptions(this.profile);
     try {
       return await begin();
