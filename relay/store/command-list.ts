@@ -84,7 +84,7 @@ function* rowsAfter(site: string | null, state: string | null, after: ListPlace,
   const filters = `${site === null ? "" : " AND c.site = ?"}${state === null ? "" : " AND c.state = ?"}`;
   const values = [site, state].filter((value) => value !== null);
   return yield* query<CommandRow>(
-    `SELECT ${SHORT}, SUBSTR(c.outcome, 1, ?) AS outcome FROM commands c JOIN sites s ON s.id = c.site WHERE (c.asked_ms, c.ord, c.id) < (?, ?, ?)${filters} ORDER BY c.asked_ms DESC, c.ord DESC, c.id DESC LIMIT ?`,
+    `SELECT ${SHORT}, SUBSTR(c.outcome, 1, ?) AS outcome FROM commands c WHERE (c.asked_ms, c.ord, c.id) < (?, ?, ?)${filters} ORDER BY c.asked_ms DESC, c.ord DESC, c.id DESC LIMIT ?`,
     outcomeHeadChars + 1,
     after.askedMs,
     after.ord,

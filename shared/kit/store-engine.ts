@@ -236,13 +236,13 @@ export class StoreEngine {
   }
 
   #runOne(db: Database.Database, call: Call): CallOutcome {
-    db.exec("SAVEPOINT one");
+    this.#prepare(db, "SAVEPOINT one").run();
     try {
       const operation = this.#options.module.operations[call.name];
       if (operation === undefined) throw new Fault("BUG", { what: `the store has no operation "${call.name}"` });
       if (this.#options.ballast?.isWhole === false && this.#options.module.refusedWhenFull?.includes(call.name) === true) throw this.#full();
       const value = this.#step(db, operation(call.args) as Operation<unknown>);
-      db.exec("RELEASE one");
+      this.#prepare(db, "RELEASE one").run();
       return { ok: true, value };
     } catch (error) {
       if (isEngineError(error)) throw error;

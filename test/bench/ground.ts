@@ -99,7 +99,7 @@ export class Ground {
   }
 
   async startRelay(args: readonly string[] = []): Promise<Started> {
-    this.relay = await this.#measured(() => this.place.relay(["--log-level", "warn", ...args]));
+    this.relay = await this.measured(() => this.place.relay(["--log-level", "warn", ...args]));
     return this.relay;
   }
 
@@ -115,12 +115,13 @@ export class Ground {
 
   /** The agent of a site that has joined; resolves when it is linked. */
   async again(name: string, args: readonly string[] = []): Promise<Started> {
-    const agent = await this.#measured(() => Promise.resolve(this.place.agent(name, this.kubeconfig, ["--report-every", "10m", ...args])));
+    const agent = await this.measured(() => Promise.resolve(this.place.agent(name, this.kubeconfig, ["--report-every", "10m", ...args])));
     await agent.said(/"msg":"linked"/);
     return agent;
   }
 
-  async #measured(begin: () => Promise<Started>): Promise<Started> {
+  /** What `begin` starts can be inspected, and is profiled where that was asked for. */
+  async measured(begin: () => Promise<Started>): Promise<Started> {
     this.place.env["NODE_OPTIONS"] = nodeOptions(this.profile);
     try {
       return await begin();

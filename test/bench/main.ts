@@ -7,6 +7,7 @@ import { buildGo } from "./ground.ts";
 import { hop } from "./hop.ts";
 import { idle } from "./idle.ts";
 import { list } from "./list.ts";
+import { queue } from "./queue.ts";
 import { raw } from "./raw.ts";
 import { replay } from "./replay.ts";
 import { stall } from "./stall.ts";
@@ -20,7 +21,7 @@ export interface BenchOptions {
 
 type Bench = (options: BenchOptions) => Promise<void>;
 
-const BENCHES: Readonly<Record<string, Bench>> = { hop, bulk, fair, stall, wan, dead, idle, back, storm: stormBench, raw, list, replay };
+const BENCHES: Readonly<Record<string, Bench>> = { hop, bulk, fair, stall, wan, dead, idle, back, storm: stormBench, raw, list, queue, replay };
 /** One line of wan alone, by its name. */
 const PARTS: Readonly<Record<string, Bench>> = {
   wan60: (options) => wan(options, ["wan60"]),

@@ -1,6 +1,6 @@
 // The client of every bench: closed loops over kept sockets, for a time. Prints one line of JSON. Modes over requests (requests.go): get (small ones), down and up
 // (one body each, to its end), pour (bodies for as long as the time lasts), stall (opens answers and reads nothing), wait (requests that hang; says when each
-// failed and how). Modes over upgraded streams (streams.go): echo, ask, drink, feed.
+// failed and how), post (one body so many times, each with its own number, site and Idempotency-Key). Modes over upgraded streams (streams.go): echo, ask, drink, feed.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	"os"
 	"sort"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -49,6 +50,10 @@ type load struct {
 	pause   time.Duration
 	pace    int64
 	workers int
+	body    string
+	total   int64
+	sites   int64
+	posted  atomic.Int64
 	tls     *tls.Config
 	client  *http.Client
 	begin   time.Time
@@ -101,7 +106,7 @@ func (l *load) finish() {
 func main() {
 	address := flag.String("url", "", "what to ask")
 	caFile := flag.String("ca", "", "CA file")
-	mode := flag.String("mode", "get", "get, down, up, pour, stall, wait; echo, ask, drink, feed")
+	mode := flag.String("mode", "get", "get, down, up, pour, stall, wait, post; echo, ask, drink, feed")
 	pauseMs := flag.Int("pause", 0, "ms between two questions of one worker")
 	l := &load{}
 	flag.StringVar(&l.token, "token", "", "bearer token")
@@ -110,6 +115,9 @@ func main() {
 	flag.Float64Var(&l.warm, "warm", 0, "seconds at the beginning whose octets do not count (pour, drink, feed)")
 	flag.Int64Var(&l.octets, "n", 0, "octets (up, echo)")
 	flag.Int64Var(&l.pace, "pace", 0, "octets per second that the reader takes at most (down)")
+	bodyFile := flag.String("body", "", "file with the body (post); SITE and NUMBER in it become numbers")
+	flag.Int64Var(&l.total, "total", 0, "requests in all (post)")
+	flag.Int64Var(&l.sites, "sites", 1, "sites that take turns (post)")
 	flag.Parse()
 	l.pause = time.Duration(*pauseMs) * time.Millisecond
 	target, err := url.Parse(*address)
@@ -125,6 +133,13 @@ func main() {
 		}
 		pool.AppendCertsFromPEM(pem)
 	}
+	if *bodyFile != "" {
+		body, err := os.ReadFile(*bodyFile)
+		if err != nil {
+			log.Fatal(err)
+		}
+		l.body = string(body)
+	}
 	l.tls = &tls.Config{RootCAs: pool, NextProtos: []string{"http/1.1"}, ServerName: target.Hostname()}
 	l.client = &http.Client{Transport: &http.Transport{
 		TLSClientConfig:     l.tls,
@@ -135,7 +150,7 @@ func main() {
 		DialContext:         (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
 	}}
 	modes := map[string]func(){
-		"get": l.get, "down": l.down, "up": l.up, "pour": l.pour, "stall": l.stall, "wait": l.wait,
+		"get": l.get, "down": l.down, "up": l.up, "pour": l.pour, "stall": l.stall, "wait": l.wait, "post": l.post,
 		"echo": l.echo, "ask": l.ask, "drink": l.drink, "feed": l.feed,
 	}
 	work, ok := modes[*mode]

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -23,12 +24,19 @@ func (z *zeros) Read(p []byte) (int, error) {
 }
 
 func (l *load) send(ctx context.Context, method string, body io.Reader, length int64) (*http.Response, error) {
+	return l.sendWith(ctx, method, body, length, nil)
+}
+
+func (l *load) sendWith(ctx context.Context, method string, body io.Reader, length int64, headers map[string]string) (*http.Response, error) {
 	request, err := http.NewRequestWithContext(ctx, method, l.target.String(), body)
 	if err != nil {
 		return nil, err
 	}
 	if l.token != "" {
 		request.Header.Set("Authorization", "Bearer "+l.token)
+	}
+	for name, value := range headers {
+		request.Header.Set(name, value)
 	}
 	request.ContentLength = length
 	return l.client.Do(request)
@@ -87,6 +95,30 @@ func (l *load) get() {
 
 func (l *load) down() { l.one(context.Background(), "GET", nil, 0) }
 func (l *load) up()   { l.one(context.Background(), "POST", &zeros{l.octets}, l.octets) }
+
+// One body again and again, until so many have been sent in all.
+func (l *load) post() {
+	for {
+		number := l.posted.Add(1)
+		if number > l.total {
+			return
+		}
+		body := strings.NewReplacer("SITE", fmt.Sprint(number%l.sites), "NUMBER", fmt.Sprint(number)).Replace(l.body)
+		from := time.Now()
+		response, err := l.sendWith(context.Background(), "POST", strings.NewReader(body), int64(len(body)), map[string]string{"Content-Type": "application/json", "Idempotency-Key": fmt.Sprintf("key-%d", number)})
+		if err != nil {
+			l.failed(err.Error())
+			continue
+		}
+		said, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		if response.StatusCode != 202 {
+			l.failed(fmt.Sprintf("%s %.500s", response.Status, said))
+			continue
+		}
+		l.done(from, int64(len(said)))
+	}
+}
 
 // One question that hangs. Still hanging when the time is over is no failure: nobody has told us anything.
 func (l *load) wait() {
