@@ -163,6 +163,8 @@ export interface CommandResults {
   readonly kind: "CommandResults";
   readonly total: number;
   readonly accepted: number;
+  /** `?watch=1&since=`: from before the first of them. */
+  readonly watch: string;
   readonly items: readonly CommandResult[];
 }
 

@@ -52,7 +52,7 @@ function take(kind: LetterKind, body: Record<string, unknown>): Promise<string> 
 }
 
 async function answer<Body>(path: string, ...parts: string[]): Promise<Body> {
-  const route = [...siteRoutes(options), ...commandRoutes(options)].find((one) => one.method === "GET" && one.path === path)!;
+  const route = [...siteRoutes(options), ...commandRoutes(options, null as never)].find((one) => one.method === "GET" && one.path === path)!;
   return (await route.handle({ parts, query: new URLSearchParams(), body: {} } as unknown as Call)).body as Body;
 }
 

@@ -108,6 +108,7 @@ export function addCommandCommands(program: Command, withRun: WithRun): void {
     .option("-l, --selector <selector>", "of the sites whose labels fit")
     .option("--state <state>", "in one state")
     .option("--limit <count>", "at most so many", parseCount(1, 1_000_000), 500)
+    .option("-w, --watch", "go on with what changes, until Ctrl-C")
     .action((options: ListOptions, command: Command) => withRun(command, (run) => listCommands(run, options)));
   group.command("describe <id>").description("all about one command, with the times of both clocks").action((id: string, _options, command: Command) => withRun(command, (run) => describeCommand(run, bareName(id, "command"))));
   group.command("cancel <id>").description("take an order back; one that has left is asked back of its site, whose word counts").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "cancel")));

@@ -28,7 +28,12 @@ export function* changeHead(_args: null): Operation<ChangeAt> {
   return { epoch: yield* relayEpoch(null), change: Number(row?.value ?? 0) };
 }
 
+export interface ChangedRow extends CommandRow {
+  /** Of its site: JSON. */
+  readonly labels: string;
+}
+
 /** Commands as they are now whose last change is above a number, oldest change first: one that changed twice is there once. */
-export function* changedCommands(args: { readonly after: number; readonly limit: number }): Operation<CommandRow[]> {
-  return yield* query<CommandRow>(`SELECT ${SHORT}, SUBSTR(c.outcome, 1, ?) AS outcome FROM commands c JOIN sites s ON s.id = c.site WHERE c.change > ? ORDER BY c.change LIMIT ?`, outcomeHeadChars + 1, args.after, args.limit);
+export function* changedCommands(args: { readonly after: number; readonly limit: number }): Operation<ChangedRow[]> {
+  return yield* query<ChangedRow>(`SELECT ${SHORT}, s.labels, SUBSTR(c.outcome, 1, ?) AS outcome FROM commands c JOIN sites s ON s.id = c.site WHERE c.change > ? ORDER BY c.change LIMIT ?`, outcomeHeadChars + 1, args.after, args.limit);
 }

@@ -61,7 +61,6 @@ export const operations = {
   commandRow: commands.commandRow,
   listCommands: list.listCommands,
   commandDetail: list.commandDetail,
-  fittingSites: list.fittingSites,
   changeHead: changes.changeHead,
   changedCommands: changes.changedCommands,
   expireCommands: retention.expireCommands,
