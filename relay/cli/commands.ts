@@ -27,8 +27,16 @@ export async function waitCommand(run: Run, id: string, timeoutMs: number): Prom
   if (view.state !== "succeeded") throw outcomeFault(view);
 }
 
-/** Takes an order back: one that has not left ends at once, else the site is asked. `abandon`: the relay gives up on it by itself. */
-export async function takeBack(run: Run, id: string, verb: "cancel" | "abandon"): Promise<void> {
+/** Gives what ended without success anew, in its place. */
+export async function retryCommand(run: Run, id: string, waitMs: number | null): Promise<void> {
+  const accepted = await run.client().post<CommandView>(`/commands/${encodeURIComponent(id)}/retry`, {});
+  const view = waitMs === null ? accepted : await endOf(run, accepted, waitMs);
+  printCommands(run, [view]);
+  if (waitMs !== null && view.state !== "succeeded") throw outcomeFault(view);
+}
+
+/** cancel: one that has not left ends at once, else the site is asked. abandon: the relay gives up on it by itself. skip: its keys go on without it. */
+export async function takeBack(run: Run, id: string, verb: "cancel" | "abandon" | "skip"): Promise<void> {
   const view = await run.client().post<CommandView>(`/commands/${encodeURIComponent(id)}/${verb}`, {});
   printCommands(run, [view]);
 }
@@ -106,6 +114,8 @@ export async function describeCommand(run: Run, id: string): Promise<void> {
       ...placeOf(view),
       ["Asked by", `${view.operator} at ${view.asked} (relay clock)`],
       ["Deadline", `${view.deadline} to start`],
+      ["On failure", view.onFailure],
+      ...(view.retryOf === null ? [] : [["Retry of", view.retryOf] as const]),
       ["Cancel asked", view.cancelAsked ?? "-"],
       ["Offered", view.offered === null ? "-" : `${view.offered}${view.offers > 1 ? `, the last of ${view.offers} times` : ""}`],
       ["Stored at the site", view.stored ?? "-"],

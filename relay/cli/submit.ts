@@ -25,6 +25,7 @@ export interface SubmitOptions {
   readonly idempotencyKey: string | null;
   readonly orderingKey: string | null;
   readonly collapseKey: string | null;
+  readonly onFailure: "continue" | "block";
 }
 
 export async function submit(run: Run, options: SubmitOptions): Promise<void> {
@@ -60,8 +61,8 @@ async function submitMany(run: Run, options: SubmitOptions, key: string): Promis
 }
 
 function orderOf(options: SubmitOptions): CommandOrder {
-  const { spec, expiresInMs, orderingKey, collapseKey, live } = options;
-  return { spec, ...(expiresInMs === null ? {} : { expiresInMs }), ...(orderingKey === null ? {} : { orderingKey }), ...(collapseKey === null ? {} : { collapseKey }), ...(live ? { live } : {}) };
+  const { spec, expiresInMs, orderingKey, collapseKey, live, onFailure } = options;
+  return { spec, ...(expiresInMs === null ? {} : { expiresInMs }), ...(orderingKey === null ? {} : { orderingKey }), ...(collapseKey === null ? {} : { collapseKey }), ...(live ? { live } : {}), ...(onFailure === "block" ? { onFailure } : {}) };
 }
 
 /** An answer that was lost on the way is asked for again with the same key: the order is given once, whatever becomes of the relay meanwhile. */

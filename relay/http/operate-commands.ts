@@ -20,6 +20,7 @@ export interface CommandOptions extends ViewOptions {
   /** A letter for the site was put. */
   readonly poke: (siteId: string) => void;
   readonly submit: (request: CommandRequest, operator: Pick<Operator, "name" | "tier">, idempotencyKey: string | null) => Promise<CommandRow>;
+  readonly retry: (id: string, operator: Pick<Operator, "name" | "tier">) => Promise<CommandRow>;
   readonly submitMany: (request: CommandsRequest, operator: Pick<Operator, "name" | "tier">, idempotencyKey: string | null) => Promise<SiteAnswer[]>;
 }
 
@@ -33,7 +34,12 @@ export function commandRoutes(options: CommandOptions, watch: CommandWatch): Rou
     },
     { method: "POST", path: "/commands", handle: (call) => (["sites", "selector", "all"].some((name) => call.body[name] !== undefined) ? giveToMany(options, call) : giveToOne(options, call)) },
     { method: "GET", path: "/commands/:id", handle: async ({ parts }) => ({ status: 200, body: detailView(options, await store.call("commandDetail", { id: parts[0]! })) }) },
-    ...(["cancel", "abandon"] as const).map((verb): Route => ({
+    {
+      method: "POST",
+      path: "/commands/:id/retry",
+      handle: async ({ parts, login }) => ({ status: 202, body: commandView(options, await options.retry(parts[0]!, login)) }),
+    },
+    ...(["cancel", "abandon", "skip"] as const).map((verb): Route => ({
       method: "POST",
       path: `/commands/:id/${verb}`,
       handle: async ({ parts, login }) => {

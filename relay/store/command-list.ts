@@ -106,6 +106,6 @@ export function* commandDetail(args: { readonly id: string }): Operation<Command
   if (isTerminal(row.state)) return { row, position: null };
   const ord = Number(row.ord);
   const place = (yield* queryOne<{ before: number; open: number }>(`SELECT COUNT(CASE WHEN ord < ? THEN 1 END) AS before, COUNT(*) AS open FROM commands WHERE site = ? AND state IN ${OPEN_STATES}`, ord, row.site))!;
-  const key = yield* placeInKey(row.id, ord);
-  return { row, position: { before: Number(place.before), open: Number(place.open), keyBefore: key.before, keySharing: key.sharing, behind: yield* openPredecessor(row.id, ord) } };
+  const key = yield* placeInKey(row.id);
+  return { row, position: { before: Number(place.before), open: Number(place.open), keyBefore: key.before, keySharing: key.sharing, behind: yield* openPredecessor(row.id) } };
 }

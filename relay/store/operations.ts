@@ -13,6 +13,7 @@ import * as joinTokens from "./join-tokens.ts";
 import * as links from "./links.ts";
 import * as people from "./people.ts";
 import * as retention from "./retention.ts";
+import * as retry from "./retry.ts";
 import * as sites from "./sites.ts";
 
 export { applicationId, migrations } from "./schema.ts";
@@ -58,6 +59,8 @@ export const operations = {
   submitOnce: addressees.submitOnce,
   cancelCommand: cancel.cancelCommand,
   abandonCommand: cancel.abandonCommand,
+  retryCommand: retry.retryCommand,
+  skipCommand: retry.skipCommand,
   commandRow: commands.commandRow,
   listCommands: list.listCommands,
   commandDetail: list.commandDetail,

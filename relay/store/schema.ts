@@ -139,12 +139,16 @@ export const migrations: readonly string[] = [
   `${OUTBOX_SCHEMA}${FIRST}`,
   // When the agent's database that held it was lost: it may have been done before, whatever a later one says.
   "ALTER TABLE commands ADD COLUMN lost_ms BIGINT;",
-  // Lists go on where their last page ended; a change has a number that only rises, so that who watches misses none; how often a command was offered.
+  // Lists go on where their last page ended; a change has a number that only rises, so that who watches misses none; how often a command was offered; the place in
+  // its keys that a retry has from its ancestor, where it is not its order; bodies that are kept for a retry.
   `DROP INDEX commands_asked;
 CREATE INDEX commands_listed ON commands (asked_ms, ord, id);
 CREATE INDEX commands_listed_of ON commands (site, asked_ms, ord, id);
 INSERT INTO counters (name, value) VALUES ('change', 0);
 ALTER TABLE commands ADD COLUMN change BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX commands_changed ON commands (change);
-ALTER TABLE commands ADD COLUMN offers BIGINT NOT NULL DEFAULT 0;`,
+ALTER TABLE commands ADD COLUMN offers BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE commands ADD COLUMN place BIGINT;
+CREATE INDEX commands_ancestor ON commands (ancestor) WHERE ancestor IS NOT NULL;
+CREATE INDEX commands_kept ON commands (site, ended_ms) WHERE body IS NOT NULL AND ended_ms IS NOT NULL;`,
 ];
