@@ -3,7 +3,7 @@
 import type { Clock } from "../shared/kit/clock.ts";
 import { asFault, Fault } from "../shared/kit/errors.ts";
 import type { Logger } from "../shared/kit/log.ts";
-import type { Random } from "../shared/kit/random.ts";
+import { uuidV7, type Random } from "../shared/kit/random.ts";
 import { sealSiteStatement } from "../shared/trust/site-statement.ts";
 import { Acceptor, type AcceptOptions } from "./agents/accept.ts";
 import { endSite } from "./agents/end-site.ts";
@@ -118,6 +118,12 @@ export class RelayCore {
       poke: (id) => roster.find(id)?.poke(),
       submit: async (request, operator, idempotencyKey) => {
         const row = await submitCommand(submitting, { request, operator, idempotencyKey });
+        roster.find(row.site)?.poke();
+        return row;
+      },
+      retry: async (id, { name, tier }) => {
+        const nowMs = clock.wallMs();
+        const row = await store.call("retryCommand", { id, newId: uuidV7(nowMs), operator: name, tier, nowMs, ...(queueMax === undefined ? {} : { queueMax }) });
         roster.find(row.site)?.poke();
         return row;
       },

@@ -11,6 +11,7 @@ import { ownNames, type RelaySettings } from "./config.ts";
 import { RelayCore } from "./core.ts";
 import { Api } from "./http/api.ts";
 import { Authenticator, makeOperatorToken, tokenHash } from "./http/auth.ts";
+import { commandView } from "./http/command-view.ts";
 import { joinTokenRoutes } from "./http/operate-joins.ts";
 import { peopleRoutes } from "./http/operate.ts";
 import { commandRoutes } from "./http/operate-commands.ts";
@@ -19,6 +20,7 @@ import { siteRoutes } from "./http/operate-sites.ts";
 import { routes } from "./http/routes.ts";
 import { problemOctets } from "./http/answers.ts";
 import { RelayServer } from "./http/server.ts";
+import { CommandWatch } from "./http/watch.ts";
 import { handleH1Request, handleKubeRequest, type GatewayPorts } from "./kube/gateway.ts";
 import { siteOpener } from "./kube/reach.ts";
 import { statusAnswer } from "./kube/status-body.ts";
@@ -71,6 +73,7 @@ class Relay {
   #core!: RelayCore;
   #tls!: RelayTls;
   #trust!: TrustState;
+  #watch!: CommandWatch;
   #isDraining = false;
 
   constructor(settings: RelaySettings, log: Logger, folder: RelayFolder) {
@@ -128,7 +131,8 @@ class Relay {
       tokenBase: () => ({ identity: [this.#folder.keys.identity.publicKey], trustRoot: this.#trust.rootHash, tls: this.#tls.ca === null ? ({ kind: "webpki" } as const) : ({ kind: "ca", ca: this.#tls.ca } as const), binding: this.#settings.binding }),
     };
     const { operations } = this.#core;
-    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(joins), ...siteRoutes(operations), ...commandRoutes(operations), ...restoredRoutes(operations)], auth);
+    this.#watch = new CommandWatch({ store: this.#store, clock: this.#clock, view: (row) => commandView(operations, row) });
+    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(joins), ...siteRoutes(operations), ...commandRoutes(operations, this.#watch), ...restoredRoutes(operations)], auth);
     const gateway = this.#gateway(auth);
     return routes({
       api,
@@ -194,7 +198,7 @@ class Relay {
     const fault = shuttingDown();
     this.#core.acceptor.drain(fault);
     this.#server.refuseNew();
-    await this.#core.sendAway(fault, this.#farewell);
+    await Promise.all([this.#watch.drain(fault), this.#core.sendAway(fault, this.#farewell)]);
     this.#server.close();
     // The ends of the links are on their way to the store: one turn more before it drains.
     await new Promise((resolve) => setImmediate(resolve));

@@ -139,6 +139,8 @@ export interface CommandOrder {
   readonly orderingKey?: string;
   /** A newer command of the same key takes the place of those that have not left. */
   readonly collapseKey?: string;
+  /** block: what touches the same waits at the relay until it has succeeded, been retried with success, or been skipped. Default: continue. */
+  readonly onFailure?: "continue" | "block";
 }
 
 /** An order for one site: the answer is its command, or a problem. */
@@ -163,6 +165,8 @@ export interface CommandResults {
   readonly kind: "CommandResults";
   readonly total: number;
   readonly accepted: number;
+  /** `?watch=1&since=`: from before the first of them. */
+  readonly watch: string;
   readonly items: readonly CommandResult[];
 }
 
@@ -201,6 +205,11 @@ export interface CommandView {
   readonly cancelAsked: string | null;
   /** How often it was offered to the site: more than once when links ended, or the site had no room. */
   readonly offers: number;
+  readonly onFailure: "continue" | "block";
+  /** The command that this one is a retry of. */
+  readonly retryOf: string | null;
+  /** It has ended without success and holds its keys. */
+  readonly holdsKeys: boolean;
   /** Its place among the open commands of its site; only where one command is asked for, and while it is open. */
   readonly position?: CommandPosition;
   /** `?watch=1&since=`: what changes after what is shown here. */

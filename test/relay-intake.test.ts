@@ -33,7 +33,7 @@ beforeEach(async () => {
   dir = makeTempDir("intake");
   store = openStoreInline<relayModule.RelayOperations>({ file: join(dir, "relay.db"), module: relayModule });
   letters = 0;
-  options = { store, clock: new ManualClock(nowMs), live: () => null, approve: unused, end: unused, poke: () => {}, submit: unused, submitMany: unused };
+  options = { store, clock: new ManualClock(nowMs), live: () => null, approve: unused, end: unused, poke: () => {}, submit: unused, submitMany: unused, retry: unused };
   await store.call("putJoinToken", { id: "t", secret: Buffer.alloc(32), name: "anvil", labels: "{}", tier: "admin", binding: "exporter", uses: 1, operator: "ann", nowMs, expiresMs: nowMs + 1_000 });
   await store.call("joinSite", { token: "t", site: site.id, signKey: site.signKey, boxKey: "box", name: "anvil", labels: {}, boot: "b", dial: 1, fence: 1, nowMs });
   await store.call("approveSite", { id: site.id, name: "anvil", statement: Buffer.alloc(1), operator: "ann", nowMs });
@@ -52,7 +52,7 @@ function take(kind: LetterKind, body: Record<string, unknown>): Promise<string> 
 }
 
 async function answer<Body>(path: string, ...parts: string[]): Promise<Body> {
-  const route = [...siteRoutes(options), ...commandRoutes(options)].find((one) => one.method === "GET" && one.path === path)!;
+  const route = [...siteRoutes(options), ...commandRoutes(options, null as never)].find((one) => one.method === "GET" && one.path === path)!;
   return (await route.handle({ parts, query: new URLSearchParams(), body: {} } as unknown as Call)).body as Body;
 }
 

@@ -49,13 +49,16 @@ class MadeUpRun extends Run {
       if (answer === undefined) throw new Error(`nobody answers ${line}`);
       return answer;
     };
-    return { get: call("GET"), post: call("POST"), delete: call("DELETE"), close: async () => {} } as unknown as RelayClient;
+    const events = async function* (path: string): AsyncGenerator<unknown> {
+      yield* (await call("EVENTS")(path)) as unknown[];
+    };
+    return { events, get: call("GET"), post: call("POST"), delete: call("DELETE"), close: async () => {} } as unknown as RelayClient;
   }
 }
 
 const site = { name: "ship-3", link: "slow", lastContact: new Date().toISOString() } as SiteSummary;
 const view = { id: "c1", site: "ship-3", what: "apply a", state: "queued", why: "", asked: new Date().toISOString(), outcome: null } as CommandView;
-const order: SubmitOptions = { to: { site: "ship-3" }, spec: { kind: "apply", objects: [], forceConflicts: false }, expiresInMs: null, waitMs: null, live: false, dryRun: false, idempotencyKey: "k", orderingKey: null, collapseKey: null };
+const order: SubmitOptions = { to: { site: "ship-3" }, spec: { kind: "apply", objects: [], forceConflicts: false }, expiresInMs: null, waitMs: null, live: false, dryRun: false, idempotencyKey: "k", orderingKey: null, collapseKey: null, onFailure: "continue" };
 
 describe("a slow link is a link:", () => {
   test("a dry run says now", async () => {
@@ -105,6 +108,41 @@ test("what a site says of an end is one line in the error, and cannot act on the
   const fault = asFault(await waitCommand(new MadeUpRun({ "GET /commands/c1": ended }), "c1", 0).catch((error: unknown) => error));
   expect(faultText(fault).split("\n").filter((line) => line.startsWith("  try"))).toEqual(["  try    bowline command describe c1"]);
   expect(faultText(fault) + out).not.toContain("\u001b");
+});
+
+describe("who waits for an order", () => {
+  const change = (state: string, why = ""): unknown => ({ id: "1.8", type: "command", text: JSON.stringify({ ...view, state, why }) });
+  const first = { ...view, watch: "1.7" };
+
+  test("hears each change, and goes on from the last one when the relay ends the stream", async () => {
+    const end = { id: "1.8", type: "end", text: JSON.stringify({ code: "DRAINING", title: "the relay is shutting down", detail: "it was asked to stop", hint: "" }) };
+    const answers = { "GET /commands/c1": first, "EVENTS /commands?watch=1&site=ship-3&since=1.7": [change("offered", "on its way"), end], "EVENTS /commands?watch=1&site=ship-3&since=1.8": [change("running"), { id: "1.9", type: "", text: "" }, change("succeeded")] };
+    await waitCommand(new MadeUpRun(answers), "c1", 60_000);
+    expect(said.split("\n")).toEqual(["waiting, Ctrl-C only stops waiting", "ship-3: queued", "ship-3: offered (on its way)", "the relay is away: it was asked to stop", "ship-3: running", ""]);
+    expect(out).toMatch(/c1 +ship-3 +apply a +succeeded/);
+  });
+
+  test("asks instead where nothing can be watched", async () => {
+    const run = new MadeUpRun({ "GET /commands/c1": first, "EVENTS /commands?watch=1&site=ship-3&since=1.7": new Fault("NOT_FOUND", { what: "x" }) });
+    setImmediate(() => Object.assign(first, { state: "succeeded" }));
+    await waitCommand(run, "c1", 60_000);
+    expect(asked.slice(0, 3)).toEqual(["GET /commands/c1", "EVENTS /commands?watch=1&site=ship-3&since=1.7", "GET /commands/c1"]);
+  });
+
+  test("at several sites has one stream for all of them, and the end of each counts", async () => {
+    const other = { ...first, id: "c2", site: "ship-4" };
+    const late = { id: "1.9", type: "command", text: JSON.stringify({ ...other, state: "failed" }) };
+    const run = new MadeUpRun({ "POST /commands": { total: 2, accepted: 2, watch: "1.5", items: [{ site: "ship-3", command: { ...first, state: "queued" } }, { site: "ship-4", command: { ...other, state: "queued" } }] }, "EVENTS /commands?watch=1&since=1.5": [change("succeeded"), late] });
+    await expect(submit(run, { ...order, to: { all: true }, waitMs: 60_000 })).rejects.toMatchObject({ code: "SOME_FAILED", message: "1 of 2 sites failed" });
+    expect(out).toMatch(/c1 +ship-3 [^]*c2 +ship-4 /);
+  });
+});
+
+test("a watched list goes on with what changes, a line each, oldest first", async () => {
+  const page = { items: [{ ...view, id: "c2" }, view], next: null, watch: "1.3" };
+  const run = new MadeUpRun({ "GET /commands?state=queued&limit=500": page, "EVENTS /commands?watch=1&state=queued&since=1.3": [{ id: "1.4", type: "command", text: JSON.stringify({ ...view, id: "c3" }) }, { id: "1.4", type: "end", text: JSON.stringify({ code: "TOKEN_REVOKED", title: "over", detail: "x", hint: "" }) }] });
+  await expect(listCommands(run, { state: "queued", limit: 500, watch: true })).rejects.toMatchObject({ code: "TOKEN_REVOKED" });
+  expect(out.split("\n").map((line) => line.split(" ")[0])).toEqual(["ID", "c1", "c2", "c3", ""]);
 });
 
 test("lines while waiting are one line each", async () => {

@@ -4,10 +4,13 @@ import { Pool } from "undici";
 import { Fault, isFaultCode } from "../../shared/kit/errors.ts";
 import { undiciConnector, type ProxySettings } from "../../shared/kit/dial.ts";
 import type { Problem } from "../../shared/api.ts";
+import { EventParser, type ServerEvent } from "./event-stream.ts";
 
 /** One API call (ms): the relay answers from its store, never from a site. */
 const callMs = 30_000;
 const dialMs = 15_000;
+/** A stream of events that is silent for longer (ms) is over: the relay says something every 15 s. */
+const silentMs = 45_000;
 const answerBytesMax = 64 * 1_048_576;
 
 export interface ClientOptions {
@@ -53,6 +56,24 @@ export class RelayClient {
 
   delete<Answer>(path: string): Promise<Answer> {
     return this.#call<Answer>("DELETE", path);
+  }
+
+  /** Server-sent events of an address, until it ends or `signal` does. A relay that does not know the address's stream answers otherwise: Fault NOT_FOUND. */
+  async *events(path: string, signal: AbortSignal): AsyncGenerator<ServerEvent> {
+    try {
+      const answer = await this.#pool.request({ method: "GET", path: `/api/v1${path}`, headers: { accept: "text/event-stream", authorization: `Bearer ${this.#token ?? ""}` }, signal: AbortSignal.any([this.#signal, signal]), headersTimeout: callMs, bodyTimeout: silentMs });
+      if (answer.statusCode >= 400) throw problemFault(answer.statusCode, await boundedText(answer.body as AsyncIterable<Buffer>), this.server);
+      if (!String(answer.headers["content-type"]).startsWith("text/event-stream")) {
+        answer.body.destroy();
+        throw new Fault("NOT_FOUND", { what: `${this.server} cannot be watched`, why: "it is of an older version, or something in between answers for it" });
+      }
+      const parser = new EventParser();
+      for await (const chunk of answer.body as AsyncIterable<Buffer>) yield* parser.feed(chunk);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      signal.throwIfAborted();
+      throw transportFault(error, this.server);
+    }
   }
 
   close(): Promise<void> {

@@ -1,48 +1,42 @@
 // `command ls|describe|wait|cancel|abandon`: orders that were given. `--wait` follows a command to its end and then speaks for it: exit 0 succeeded, 1 failed,
 // 8 gave up waiting while the work goes on. submit.ts gives orders.
-import { pause, systemClock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import type { CommandView, Listing } from "../../shared/api.ts";
 import { printable } from "../../shared/kit/shown.ts";
-import { isTerminal } from "../../shared/rules/command-state.ts";
-import { age, fields, printList, printOne, type Column } from "./output.ts";
+import { changes, follow } from "./follow.ts";
+import { age, fields, lineByLine, printList, printOne, type Column } from "./output.ts";
 import type { Run } from "./run.ts";
 
-const waitPollMs = { first: 250, most: 2_000 };
-/** The relay is not there right now: what was asked may be asked again with the same key. */
-export const AWAY = new Set(["RELAY_UNREACHABLE", "PROXY_FAILED", "DRAINING", "STORE_FAILED"]);
+/** Fault GAVE_UP_WAITING for one that did not end in time. */
+export function gaveUp(view: CommandView): Fault {
+  const now = printable(`${view.site}: ${view.state}${view.why === "" ? "" : ` (${view.why})`}`);
+  return new Fault("GAVE_UP_WAITING", { what: `command ${view.id} has not ended`, why: `${now}; it goes on by itself`, hint: `bowline command wait ${view.id}` });
+}
 
-/** Polls until the command ended. Fault GAVE_UP_WAITING. */
-export async function waitForCommand(run: Run, id: string, timeoutMs: number): Promise<CommandView> {
-  const until = Date.now() + timeoutMs;
-  let said = "";
-  let delayMs = waitPollMs.first;
-  for (;;) {
-    const view = await run
-      .client()
-      .get<CommandView>(`/commands/${encodeURIComponent(id)}`)
-      .catch((error: unknown) => {
-        if (error instanceof Fault && AWAY.has(error.code)) return error; // a relay that restarts is waited for as well
-        throw error;
-      });
-    if (!(view instanceof Fault) && isTerminal(view.state)) return view;
-    const now = printable(view instanceof Fault ? `the relay is away: ${view.why}` : `${view.site}: ${view.state}${view.why === "" ? "" : ` (${view.why})`}`);
-    if (now !== said) run.terminal.say(`${said === "" ? "waiting, Ctrl-C only stops waiting\n" : ""}${now}\n`);
-    said = now;
-    if (Date.now() >= until) throw new Fault("GAVE_UP_WAITING", { what: `command ${id} has not ended`, why: `${now}; it goes on by itself`, hint: `bowline command wait ${id}` });
-    await pause(systemClock, delayMs, run.signal);
-    delayMs = Math.min(waitPollMs.most, delayMs * 1.3);
-  }
+/** As it ended. Fault GAVE_UP_WAITING. */
+export async function endOf(run: Run, view: CommandView, timeoutMs: number): Promise<CommandView> {
+  let ended: CommandView | null = null;
+  const [left] = await follow(run, [view], { since: view.watch, timeoutMs, onEnd: (last) => void (ended = last) });
+  if (ended === null) throw gaveUp(left!);
+  return ended;
 }
 
 export async function waitCommand(run: Run, id: string, timeoutMs: number): Promise<void> {
-  const view = await waitForCommand(run, id, timeoutMs);
+  const view = await endOf(run, await run.client().get<CommandView>(`/commands/${encodeURIComponent(id)}`), timeoutMs);
   printCommands(run, [view]);
   if (view.state !== "succeeded") throw outcomeFault(view);
 }
 
-/** Takes an order back: one that has not left ends at once, else the site is asked. `abandon`: the relay gives up on it by itself. */
-export async function takeBack(run: Run, id: string, verb: "cancel" | "abandon"): Promise<void> {
+/** Gives what ended without success anew, in its place. */
+export async function retryCommand(run: Run, id: string, waitMs: number | null): Promise<void> {
+  const accepted = await run.client().post<CommandView>(`/commands/${encodeURIComponent(id)}/retry`, {});
+  const view = waitMs === null ? accepted : await endOf(run, accepted, waitMs);
+  printCommands(run, [view]);
+  if (waitMs !== null && view.state !== "succeeded") throw outcomeFault(view);
+}
+
+/** cancel: one that has not left ends at once, else the site is asked. abandon: the relay gives up on it by itself. skip: its keys go on without it. */
+export async function takeBack(run: Run, id: string, verb: "cancel" | "abandon" | "skip"): Promise<void> {
   const view = await run.client().post<CommandView>(`/commands/${encodeURIComponent(id)}/${verb}`, {});
   printCommands(run, [view]);
 }
@@ -74,23 +68,38 @@ export interface ListOptions {
   readonly selector?: string;
   /** Most that are shown. */
   readonly limit: number;
+  /** Then goes on with what changes. */
+  readonly watch?: boolean;
 }
 
 const pageMax = 500;
 
 /** Newest first, page after page to the limit. */
 export async function listCommands(run: Run, options: ListOptions): Promise<void> {
-  const { limit, ...filter } = options;
+  const { limit, watch = false, ...filter } = options;
   const items: CommandView[] = [];
+  let since = "";
   let cursor: string | null = "";
   while (cursor !== null && items.length < limit) {
     const query = new URLSearchParams({ ...filter, limit: String(Math.min(pageMax, limit - items.length)), ...(cursor === "" ? {} : { cursor }) });
     const page: Listing<CommandView> = await run.client().get<Listing<CommandView>>(`/commands?${query.toString()}`);
     items.push(...page.items);
+    if (since === "") since = page.watch ?? "";
     cursor = page.next ?? null;
   }
+  if (watch) return watchCommands(run, items, filter, since);
   printList(run.terminal, run.format, items, COLUMNS, (view) => `command/${view.id}`, "no commands");
   if (cursor !== null) run.terminal.say(`the newest ${items.length} are shown; there are more: --limit ${limit * 10}\n`);
+}
+
+/** Oldest first, so that what changes stands below. Ends with Ctrl-C. */
+async function watchCommands(run: Run, items: readonly CommandView[], filter: Readonly<Record<string, string>>, since: string): Promise<void> {
+  const print = lineByLine(run.terminal, run.format, COLUMNS, (view: CommandView) => `command/${view.id}`);
+  for (const view of items.toReversed()) print(view);
+  for await (const change of changes(run, filter, since, run.signal)) {
+    if (change instanceof Fault) run.terminal.say(`the relay is away: ${printable(change.why)}\n`);
+    else print(change);
+  }
 }
 
 export async function describeCommand(run: Run, id: string): Promise<void> {
@@ -105,6 +114,8 @@ export async function describeCommand(run: Run, id: string): Promise<void> {
       ...placeOf(view),
       ["Asked by", `${view.operator} at ${view.asked} (relay clock)`],
       ["Deadline", `${view.deadline} to start`],
+      ["On failure", view.onFailure],
+      ...(view.retryOf === null ? [] : [["Retry of", view.retryOf] as const]),
       ["Cancel asked", view.cancelAsked ?? "-"],
       ["Offered", view.offered === null ? "-" : `${view.offered}${view.offers > 1 ? `, the last of ${view.offers} times` : ""}`],
       ["Stored at the site", view.stored ?? "-"],

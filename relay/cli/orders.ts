@@ -4,7 +4,7 @@ import { parseCount, parseDuration } from "../../shared/kit/config.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { replicasMax } from "../../shared/rules/command-spec.ts";
 import { addresseeOf, addresseeOptions, type AddresseeOptions } from "./addressees.ts";
-import { describeCommand, listCommands, takeBack, waitCommand, type ListOptions } from "./commands.ts";
+import { describeCommand, listCommands, retryCommand, takeBack, waitCommand, type ListOptions } from "./commands.ts";
 import { readManifests } from "./manifest.ts";
 import { bareName } from "./output.ts";
 import type { WithRun } from "./people.ts";
@@ -20,6 +20,7 @@ interface OrderOptions extends AddresseeOptions {
   readonly idempotencyKey?: string;
   readonly orderKey?: string;
   readonly collapseKey?: string;
+  readonly onFailure: "continue" | "block";
 }
 
 const WAIT_DEFAULT = "10m";
@@ -34,20 +35,26 @@ function orderOptions(command: Command): Command {
     .option("--dry-run", "say what would be sent and when, and send nothing")
     .option("--idempotency-key <key>", "the same key asks for the same thing once")
     .option("--order-key <key>", "orders of one key run one after the other; those that touch the same objects do anyway")
-    .option("--collapse-key <key>", "takes the place of orders of the same key that have not left");
+    .option("--collapse-key <key>", "takes the place of orders of the same key that have not left")
+    .addOption(new Option("--on-failure <what>", "block: orders that touch the same wait behind it until it has succeeded, by a retry if need be, or is skipped").choices(["continue", "block"]).default("continue"));
 }
 
 function submitOptions(options: OrderOptions): Omit<SubmitOptions, "spec"> {
   return {
     to: addresseeOf(options),
     expiresInMs: options.expires ?? null,
-    waitMs: options.wait === undefined ? null : parseDuration(options.wait === true ? WAIT_DEFAULT : options.wait),
+    waitMs: waitMsOf(options.wait),
     live: options.live === true,
     dryRun: options.dryRun === true,
     idempotencyKey: options.idempotencyKey ?? null,
     orderingKey: options.orderKey ?? null,
     collapseKey: options.collapseKey ?? null,
+    onFailure: options.onFailure,
   };
+}
+
+function waitMsOf(wait: true | string | undefined): number | null {
+  return wait === undefined ? null : parseDuration(wait === true ? WAIT_DEFAULT : wait);
 }
 
 export function addOrderCommands(program: Command, withRun: WithRun, readStdin: () => string): void {
@@ -108,10 +115,17 @@ export function addCommandCommands(program: Command, withRun: WithRun): void {
     .option("-l, --selector <selector>", "of the sites whose labels fit")
     .option("--state <state>", "in one state")
     .option("--limit <count>", "at most so many", parseCount(1, 1_000_000), 500)
+    .option("-w, --watch", "go on with what changes, until Ctrl-C")
     .action((options: ListOptions, command: Command) => withRun(command, (run) => listCommands(run, options)));
   group.command("describe <id>").description("all about one command, with the times of both clocks").action((id: string, _options, command: Command) => withRun(command, (run) => describeCommand(run, bareName(id, "command"))));
   group.command("cancel <id>").description("take an order back; one that has left is asked back of its site, whose word counts").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "cancel")));
   group.command("abandon <id>").description("give up on an order; should it have run, its result is kept as evidence").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "abandon")));
+  group
+    .command("retry <id>")
+    .description("give an order that ended without success anew, in its place")
+    .option("--wait [duration]", `wait for the end, at most this long (default ${WAIT_DEFAULT})`)
+    .action((id: string, options: { wait?: true | string }, command: Command) => withRun(command, (run) => retryCommand(run, bareName(id, "command"), waitMsOf(options.wait))));
+  group.command("skip <id>").description("let the orders go on that wait behind one that failed with --on-failure block").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "skip")));
   group
     .command("wait <id>")
     .description("wait for a command's end")

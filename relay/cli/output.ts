@@ -46,6 +46,22 @@ export function printList<Row extends object>(terminal: Terminal, format: Format
   }
 }
 
+/** Prints things as they come, one to a line; a table's columns only grow. JSON comes as jsonl, and YAML as documents: a list that has no end has no closing bracket. */
+export function lineByLine<Row extends object>(terminal: Terminal, format: Format, columns: readonly Column<Row>[], nameOf: (row: Row) => string): (row: Row) => void {
+  const shown = columns.filter((column) => format === "wide" || column.wide !== true);
+  let widths = shown.map(({ title }) => title.length);
+  const line = (cells: readonly string[]): void => {
+    widths = widths.map((width, index) => Math.max(width, cells[index]!.length));
+    terminal.out(`${cells.map((cell, index) => (index === cells.length - 1 ? cell : cell.padEnd(widths[index]! + 3))).join("")}\n`);
+  };
+  if (format === "table" || format === "wide") line(shown.map(({ title }) => title));
+  return (row) => {
+    if (format === "table" || format === "wide") line(shown.map((column) => printable(column.value(row))));
+    else if (format === "yaml") terminal.out(`---\n${escaped(stringify(row))}`);
+    else printOne(terminal, format === "json" ? "jsonl" : format, row, nameOf(row), () => "");
+  };
+}
+
 /** Prints one thing: `text` for people. */
 export function printOne(terminal: Terminal, format: Format, item: object, name: string, text: () => string): void {
   if (format === "json") terminal.out(`${escaped(JSON.stringify(item, null, 2))}\n`);

@@ -3,11 +3,12 @@
 import { randomUUID } from "node:crypto";
 import type { CommandOrder, CommandResults, CommandSpec, CommandView, Listing, SiteSummary } from "../../shared/api.ts";
 import { pause, systemClock } from "../../shared/kit/clock.ts";
-import { Fault } from "../../shared/kit/errors.ts";
+import { Fault, faultRecord } from "../../shared/kit/errors.ts";
 import { printable } from "../../shared/kit/shown.ts";
 import { isLinked } from "../../shared/rules/freshness.ts";
 import type { Addressee } from "./addressees.ts";
-import { AWAY, outcomeFault, printCommands, waitForCommand } from "./commands.ts";
+import { endOf, gaveUp, outcomeFault, printCommands } from "./commands.ts";
+import { AWAY, follow } from "./follow.ts";
 import { age } from "./output.ts";
 import type { Run } from "./run.ts";
 
@@ -24,6 +25,7 @@ export interface SubmitOptions {
   readonly idempotencyKey: string | null;
   readonly orderingKey: string | null;
   readonly collapseKey: string | null;
+  readonly onFailure: "continue" | "block";
 }
 
 export async function submit(run: Run, options: SubmitOptions): Promise<void> {
@@ -32,35 +34,35 @@ export async function submit(run: Run, options: SubmitOptions): Promise<void> {
   const key = options.idempotencyKey ?? randomUUID();
   if (!("site" in to)) return submitMany(run, options, key);
   const accepted = await postOnce<CommandView>(run, { ...to, ...orderOf(options) }, key);
-  const view = waitMs === null ? accepted : await waitForCommand(run, accepted.id, waitMs);
+  const view = waitMs === null ? accepted : await endOf(run, accepted, waitMs);
   printCommands(run, [view]);
   if (waitMs !== null && view.state !== "succeeded") throw outcomeFault(view);
 }
 
 async function submitMany(run: Run, options: SubmitOptions, key: string): Promise<void> {
   const { to, waitMs } = options;
-  const { items, total } = await postOnce<CommandResults>(run, { ...to, ...orderOf(options) }, key);
+  const { items, total, watch } = await postOnce<CommandResults>(run, { ...to, ...orderOf(options) }, key);
   let failed = 0;
-  const fail = (site: string, what: string, why: string, code: string): null => {
+  const fail = (site: string, what: string, why: string, code: string): void => {
     failed += 1;
     run.terminal.say(`${printable(`${site}: ${what}: ${why} (${code})`)}\n`);
-    return null;
   };
-  const accepted = items.flatMap((item) => ("command" in item ? [item.command] : (fail(item.site, item.problem.title, item.problem.detail, item.problem.code), [])));
-  const wait = (view: CommandView): Promise<CommandView | null> =>
-    waitForCommand(run, view.id, waitMs!).catch((error: unknown) => {
-      if (!(error instanceof Fault) || error.code === "INTERRUPTED") throw error;
-      return fail(view.site, error.message, error.why, error.code);
-    });
-  const views = waitMs === null ? accepted : (await Promise.all(accepted.map(wait))).filter((view) => view !== null);
+  for (const item of items) if ("problem" in item) fail(item.site, item.problem.title, item.problem.detail, item.problem.code);
+  let views = items.flatMap((item) => ("command" in item ? [item.command] : []));
+  if (waitMs !== null) {
+    const ended = new Map<string, CommandView>();
+    const left = await follow(run, views, { since: watch, timeoutMs: waitMs, onEnd: (view) => void ended.set(view.id, view) });
+    for (const fault of left.map((view) => ({ site: view.site, ...faultRecord(gaveUp(view)) }))) fail(fault.site, fault.what, fault.why, fault.code);
+    views = views.flatMap(({ id }) => ended.get(id) ?? []);
+    failed += views.filter(({ state }) => state !== "succeeded").length;
+  }
   if (views.length > 0) printCommands(run, views);
-  if (waitMs !== null) failed += views.filter(({ state }) => state !== "succeeded").length;
   if (failed > 0) throw new Fault("SOME_FAILED", { what: `${failed} of ${total} sites failed`, hint: `bowline command ls\nthe same again with --idempotency-key ${key} asks those once more that did not take it` });
 }
 
 function orderOf(options: SubmitOptions): CommandOrder {
-  const { spec, expiresInMs, orderingKey, collapseKey, live } = options;
-  return { spec, ...(expiresInMs === null ? {} : { expiresInMs }), ...(orderingKey === null ? {} : { orderingKey }), ...(collapseKey === null ? {} : { collapseKey }), ...(live ? { live } : {}) };
+  const { spec, expiresInMs, orderingKey, collapseKey, live, onFailure } = options;
+  return { spec, ...(expiresInMs === null ? {} : { expiresInMs }), ...(orderingKey === null ? {} : { orderingKey }), ...(collapseKey === null ? {} : { collapseKey }), ...(live ? { live } : {}), ...(onFailure === "block" ? { onFailure } : {}) };
 }
 
 /** An answer that was lost on the way is asked for again with the same key: the order is given once, whatever becomes of the relay meanwhile. */

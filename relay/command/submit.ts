@@ -71,6 +71,8 @@ export function orderOf({ queueMax }: SubmitOptions, { request, operator }: Aske
   if (!Number.isSafeInteger(expiresInMs) || expiresInMs <= 0) throw invalidField("expiresInMs", "it must be a whole number of milliseconds above 0");
   if (request.live !== undefined && typeof request.live !== "boolean") throw invalidField("live", "it must be true or false");
   if (expiresInMs > deadlineMsMax) throw new Fault("USAGE", { what: "the deadline is too far away", why: `a command may wait ${deadlineMsMax / dayMs} days at most`, hint: "--expires 30d" });
+  const { onFailure = "continue" } = request;
+  if (onFailure !== "continue" && onFailure !== "block") throw invalidField("onFailure", 'it must be "continue" or "block"');
   const orderingKey = request.orderingKey === undefined ? undefined : requireKey(request.orderingKey, "orderingKey");
   const collapseKey = request.collapseKey === undefined ? null : requireKey(request.collapseKey, "collapseKey");
   const signed: CommandBody = { operator: operator.name, tier: operator.tier, spec, ...(orderingKey === undefined ? {} : { orderingKey }) };
@@ -83,6 +85,7 @@ export function orderOf({ queueMax }: SubmitOptions, { request, operator }: Aske
     what: describe(spec),
     keys: targetKeys(spec, orderingKey),
     collapseKey,
+    onFailure,
     body,
     bodyHash: createHash("sha256").update(body).digest("hex"),
     operator: operator.name,

@@ -12,6 +12,10 @@ export interface Call {
   readonly query: URLSearchParams;
   readonly body: Record<string, unknown>;
   readonly idempotencyKey: string | null;
+  /** Where a stream of events that was cut goes on. */
+  readonly lastEventId: string | null;
+  /** Rejects when the caller's login is over by now. */
+  readonly judge: () => Promise<unknown>;
   /** `https://host:port` as the caller reached us. */
   readonly origin: string;
 }
@@ -19,6 +23,8 @@ export interface Call {
 export interface Answer {
   readonly status: number;
   readonly body: unknown;
+  /** Answers by itself, for as long as it takes, instead of with status and body. */
+  readonly stream?: (response: ApiResponse) => void;
 }
 
 export type Handler = (call: Call) => Promise<Answer>;
@@ -56,7 +62,7 @@ export class Api {
 
   handle(request: ApiRequest, response: ApiResponse): void {
     this.#answer(request)
-      .then(({ status, body }) => answerJson(response, status, body))
+      .then(({ status, body, stream }) => (stream === undefined ? answerJson(response, status, body) : stream(response)))
       .catch((error: unknown) => {
         answerProblem(response, asFault(error));
         if (!request.complete) request.resume();
@@ -72,7 +78,8 @@ export class Api {
     const key = request.headers["idempotency-key"] ?? null;
     if (Array.isArray(key) || (key !== null && (key.length === 0 || key.length > keyCharsMax))) throw new Fault("USAGE", { what: "the Idempotency-Key is not acceptable", why: `one text of 1 to ${keyCharsMax} characters`, hint: "--idempotency-key $(uuidgen)" });
     const authority = request.headers[":authority"] ?? request.headers.host ?? "";
-    return route.handle({ login: login as Login, parts, query: url.searchParams, body, idempotencyKey: key, origin: `https://${String(authority)}` });
+    const lastEventId = request.headers["last-event-id"];
+    return route.handle({ login: login as Login, parts, query: url.searchParams, body, idempotencyKey: key, lastEventId: typeof lastEventId === "string" ? lastEventId : null, judge: async () => this.#auth.authenticate(request.headers.authorization ?? null), origin: `https://${String(authority)}` });
   }
 
   #find(method: string, path: string): { route: Compiled; parts: string[] } {

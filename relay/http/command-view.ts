@@ -44,6 +44,9 @@ function viewOf(row: CommandRow, why: string): CommandView {
     endedAtSite: row.endedSiteMs === null ? null : iso(row.endedSiteMs),
     cancelAsked: row.cancelAskedMs === null ? null : iso(row.cancelAskedMs),
     offers: row.offers,
+    onFailure: row.onFailure,
+    retryOf: row.ancestor,
+    holdsKeys: holdsKeys(row),
     watch: changeText(row),
     outcome: row.outcome === null ? null : (findOutcome(row.outcome) ?? unreadable(row)),
   };
@@ -53,8 +56,13 @@ function unreadable(row: CommandRow): CommandOutcome {
   return { state: row.state, what: `its outcome is long: bowline command describe ${row.id}`, code: null, objects: [] };
 }
 
+function holdsKeys(row: CommandRow): boolean {
+  return row.endedMs !== null && row.keys > 0;
+}
+
 /** Why a command is not further, in words for the person who waits. */
 function whyNotYet(options: ViewOptions, row: CommandRow): string {
+  if (holdsKeys(row)) return `${row.why === "" ? "" : `${row.why}; `}it holds its keys: bowline command retry ${row.id}, or bowline command skip ${row.id}`;
   if (row.state === "blocked") return `${row.why}; it is offered again`;
   if (row.why !== "") return row.why;
   if (row.cancelAskedMs !== null && row.endedMs === null) return "a cancel was asked for; the site has the last word";

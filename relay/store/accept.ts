@@ -41,9 +41,9 @@ export function requireActive(site: SiteRow | null, name: string): SiteRow {
   return site;
 }
 
-/** Those of the same collapse key that have not left end here; what has left goes on. */
+/** Those of the same collapse key that have not left end here; what has left goes on. A retry is no newer than they are. */
 function* supersede(site: string, command: NewCommand): Operation<void> {
-  if (command.collapseKey === null) return;
+  if (command.collapseKey === null || command.ancestor !== undefined) return;
   const rows = yield* query<{ id: string }>("SELECT id FROM commands WHERE site = ? AND state IN ('queued', 'blocked') AND collapse_key = ?", site, command.collapseKey);
   for (const { id } of rows) {
     yield* endHere({ site, id }, "supersede", `${command.id} took its place`, command.nowMs);
@@ -55,7 +55,7 @@ function* insertCommand({ id: site, relayEpoch }: SiteRow, command: NewCommand):
   const drawn = yield* queryOne<{ ord: number }>("UPDATE sites SET next_order = next_order + 1 WHERE id = ? RETURNING next_order - 1 AS ord", site);
   const ord = Number(drawn!.ord);
   yield* query(
-    "INSERT INTO commands (id, site, relay_epoch, ord, ordering_key, collapse_key, lane, kind, repeatability, on_failure, what, body, body_hash, octets, operator, state, why, nbf_ms, deadline_ms, run_ms, asked_ms, change) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'continue', ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?, ?, ?)",
+    "INSERT INTO commands (id, site, relay_epoch, ord, ordering_key, collapse_key, lane, kind, repeatability, on_failure, what, body, body_hash, octets, operator, state, why, nbf_ms, deadline_ms, run_ms, asked_ms, change, ancestor, place) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', '', 0, ?, ?, ?, ?, ?, ?)",
     command.id,
     site,
     relayEpoch,
@@ -65,6 +65,7 @@ function* insertCommand({ id: site, relayEpoch }: SiteRow, command: NewCommand):
     command.lane,
     command.kind,
     command.repeatability,
+    command.onFailure ?? "continue",
     command.what,
     command.body,
     command.bodyHash,
@@ -74,6 +75,8 @@ function* insertCommand({ id: site, relayEpoch }: SiteRow, command: NewCommand):
     command.runMs,
     command.nowMs,
     yield* nextChange(),
+    command.ancestor?.id ?? null,
+    command.ancestor?.place ?? null,
   );
   return ord;
 }

@@ -3,7 +3,7 @@
 import { invariant } from "../../shared/kit/assert.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 import { outcomeHeadChars } from "../../shared/rules/outcome.ts";
-import { SHORT, type CommandRow } from "./commands.ts";
+import { ofSite, SHORT, type CommandRow } from "./commands.ts";
 import { LAST_RESTORE } from "./restores.ts";
 
 /** A place in the run of changes. After the relay was put back from a copy its numbers begin anew and mean something else: `epoch` is the time (ms) at which that was last noticed, or 0. */
@@ -28,7 +28,12 @@ export function* changeHead(_args: null): Operation<ChangeAt> {
   return { epoch: Number(row?.epoch ?? 0), change: Number(row?.value ?? 0) };
 }
 
+export interface ChangedRow extends CommandRow {
+  /** Of its site: JSON. */
+  readonly labels: string;
+}
+
 /** Commands as they are now whose last change is above a number, oldest change first: one that changed twice is there once. */
-export function* changedCommands(args: { readonly after: number; readonly limit: number }): Operation<CommandRow[]> {
-  return yield* query<CommandRow>(`SELECT ${SHORT}, SUBSTR(c.outcome, 1, ?) AS outcome FROM commands c WHERE c.change > ? ORDER BY c.change LIMIT ?`, outcomeHeadChars + 1, args.after, args.limit);
+export function* changedCommands(args: { readonly after: number; readonly limit: number }): Operation<ChangedRow[]> {
+  return yield* query<ChangedRow>(`SELECT ${SHORT}, ${ofSite("labels")} AS labels, SUBSTR(c.outcome, 1, ?) AS outcome FROM commands c WHERE c.change > ? ORDER BY c.change LIMIT ?`, outcomeHeadChars + 1, args.after, args.limit);
 }

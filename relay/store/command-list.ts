@@ -68,14 +68,14 @@ function* siteFilter({ site, selector }: Pick<CommandFilter, "site" | "selector"
   const row = site === null ? null : yield* findSite({ name: site });
   if (site !== null && row === null) throw unknownSite(site);
   if (selector === null) return { site: row?.id ?? null, isById: true, test: () => true };
-  const wanted = yield* fittingSites({ selector });
+  const wanted = yield* fittingSites(selector);
   const ids = new Set(wanted);
   return { site: row?.id ?? null, isById: false, test: (id) => ids.has(id) };
 }
 
-/** Ids of the sites whose labels fit, whatever became of them: their commands are still there. */
-export function* fittingSites(args: { readonly selector: string }): Operation<string[]> {
-  const selector = parseSelector(args.selector);
+/** Whatever became of the sites: their commands are still there. */
+function* fittingSites(text: string): Operation<string[]> {
+  const selector = parseSelector(text);
   const rows = yield* query<{ id: string; labels: string }>("SELECT id, labels FROM sites");
   return rows.filter(({ labels }) => matchesSelector(selector, JSON.parse(labels) as Record<string, string>)).map(({ id }) => id);
 }
@@ -106,6 +106,6 @@ export function* commandDetail(args: { readonly id: string }): Operation<Command
   if (isTerminal(row.state)) return { row, position: null };
   const ord = Number(row.ord);
   const place = (yield* queryOne<{ before: number; open: number }>(`SELECT COUNT(CASE WHEN ord < ? THEN 1 END) AS before, COUNT(*) AS open FROM commands WHERE site = ? AND state IN ${OPEN_STATES}`, ord, row.site))!;
-  const key = yield* placeInKey(row.id, ord);
-  return { row, position: { before: Number(place.before), open: Number(place.open), keyBefore: key.before, keySharing: key.sharing, behind: yield* openPredecessor(row.id, ord) } };
+  const key = yield* placeInKey(row.id);
+  return { row, position: { before: Number(place.before), open: Number(place.open), keyBefore: key.before, keySharing: key.sharing, behind: yield* openPredecessor(row.id) } };
 }

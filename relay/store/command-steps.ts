@@ -69,13 +69,29 @@ function outcomeEventId(site: string, id: string): string {
   return `${site}-outcome-${id}`;
 }
 
-/** The command is over: its body and its claim on others go, its letter too. */
+/** Bodies of ended commands that are kept for each site, so that they can be tried again: the newest. */
+const keptBodiesMax = 50;
+/** Ends that are nobody's wish: with them a command can be retried, and holds its keys when it was given with `onFailure: block`. */
+const UNWANTED: ReadonlySet<RelayState> = new Set(["failed", "rejected", "expired", "outcome-unknown"]);
+
+/** Its body goes, or is kept for a while; its keys go, or are held. */
+function* letGo(command: CommandOfSite, state: RelayState): Operation<void> {
+  const { site, id } = command;
+  if (UNWANTED.has(state)) {
+    const beyond = yield* query<{ id: string }>("SELECT id FROM commands WHERE site = ? AND body IS NOT NULL AND ended_ms IS NOT NULL ORDER BY ended_ms DESC, id DESC LIMIT ? OFFSET ?", site, keptBodiesMax, keptBodiesMax);
+    for (const old of beyond) yield* query("UPDATE commands SET body = NULL WHERE id = ?", old.id);
+  } else yield* query("UPDATE commands SET body = NULL WHERE id = ?", id);
+  const holding = UNWANTED.has(state) ? yield* queryOne("SELECT id FROM commands WHERE id = ? AND on_failure = 'block'", id) : null;
+  if (holding === null) yield* dropTargets(id);
+}
+
+/** The command is over: its letter goes, and its claim on others with it unless it holds its keys. */
 function* close(command: CommandOfSite, state: RelayState, told: { readonly what: string; readonly atMs: number; readonly nowMs: number }): Operation<void> {
-  yield* query("UPDATE commands SET ended_ms = ?, body = NULL WHERE id = ?", told.nowMs, command.id);
+  yield* query("UPDATE commands SET ended_ms = ? WHERE id = ?", told.nowMs, command.id);
   yield* removeLetter(command.id);
   yield* dropCancelLetter(command.id);
   yield* release(command, told.nowMs);
-  yield* dropTargets(command.id);
+  yield* letGo(command, state);
   yield* putEvent({ id: outcomeEventId(command.site, command.id), site: command.site, atMs: told.atMs, nowMs: told.nowMs, kind: "command", what: `${command.id} ${state}: ${told.what}` });
 }
 

@@ -37,6 +37,11 @@ export interface CommandRow {
   readonly siteContactMs: number | null;
   /** Since when its site is waited for to tell what it knows (restored.ts), or null. */
   readonly siteRestoredMs: number | null;
+  readonly onFailure: "continue" | "block";
+  /** The command that this one is a retry of. */
+  readonly ancestor: string | null;
+  /** Keys that it has: none when it has ended, unless it holds them. */
+  readonly keys: number;
   /** How often it was offered to the site. */
   readonly offers: number;
   /** JSON of a CommandOutcome; in a list its first characters (rules/outcome.ts, findOutcome). */
@@ -44,11 +49,11 @@ export interface CommandRow {
 }
 
 /** A site's column by a query of its own: SQLite prepares a join with a bound value anew each time that it is run, which costs ten times what the row does. */
-const ofSite = (column: string): string => `(SELECT s.${column} FROM sites s WHERE s.id = c.site)`;
+export const ofSite = (column: string): string => `(SELECT s.${column} FROM sites s WHERE s.id = c.site)`;
 
 /** What lists read: of an outcome they take the head, since five hundred whole ones, of sites that want it so, would be more than a list can carry. */
 export const SHORT =
-  `c.id, c.site, ${ofSite("name")} AS "siteName", c.ord, c.kind, c.what, c.operator, c.state, c.why, c.deadline_ms AS "deadlineMs", c.asked_ms AS "askedMs", c.offered_ms AS "offeredMs", c.stored_ms AS "storedMs", c.ended_ms AS "endedMs", c.started_site_ms AS "startedSiteMs", c.ended_site_ms AS "endedSiteMs", c.cancel_asked_ms AS "cancelAskedMs", c.change, c.offers, ${ofSite("last_contact_ms")} AS "siteContactMs", ${ofSite("restored_ms")} AS "siteRestoredMs", ${LAST_RESTORE} AS epoch`;
+  `c.id, c.site, ${ofSite("name")} AS "siteName", c.ord, c.kind, c.what, c.operator, c.state, c.why, c.deadline_ms AS "deadlineMs", c.asked_ms AS "askedMs", c.offered_ms AS "offeredMs", c.stored_ms AS "storedMs", c.ended_ms AS "endedMs", c.started_site_ms AS "startedSiteMs", c.ended_site_ms AS "endedSiteMs", c.cancel_asked_ms AS "cancelAskedMs", c.change, c.offers, ${ofSite("last_contact_ms")} AS "siteContactMs", ${ofSite("restored_ms")} AS "siteRestoredMs", ${LAST_RESTORE} AS epoch, c.on_failure AS "onFailure", c.ancestor, (SELECT COUNT(*) FROM command_targets t WHERE t.command = c.id) AS keys`;
 const COLUMNS = `${SHORT}, c.outcome`;
 
 export interface NewCommand {
@@ -70,6 +75,10 @@ export interface NewCommand {
   readonly idempotencyKey: string | null;
   /** Of the whole request: the same key with another one is a conflict. */
   readonly requestHash: string;
+  /** block: behind an end that is no success its keys are held. */
+  readonly onFailure?: "continue" | "block";
+  /** What it is a retry of, and where that stood in its keys. */
+  readonly ancestor?: { readonly id: string; readonly place: number };
   /** What the site's queue may hold, where it is not the default. */
   readonly queueMax?: QueueMax;
 }

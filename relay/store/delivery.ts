@@ -75,12 +75,12 @@ function* leaseOne(args: CommandLease, id: string): Operation<LeasedCommand | nu
     return null;
   }
   const ord = Number(command.ord);
-  const hindering = yield* hinderingPredecessor(id, ord, command.lane);
+  const hindering = yield* hinderingPredecessor(id, command.lane);
   if (hindering !== null) {
     yield* blockCommand({ site, id }, "block", "dependency", `waits for ${hindering}`);
     return null;
   }
-  const after = yield* openPredecessor(id, ord);
+  const after = yield* openPredecessor(id);
   const parts = yield* drawHeader(args, command);
   yield* commandOffered(id, command.state, parts.seq, nowMs);
   yield* release({ site, id }, nowMs);

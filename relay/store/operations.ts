@@ -15,6 +15,7 @@ import * as people from "./people.ts";
 import * as restored from "./restored.ts";
 import * as restores from "./restores.ts";
 import * as retention from "./retention.ts";
+import * as retry from "./retry.ts";
 import * as sites from "./sites.ts";
 
 export { applicationId, migrations } from "./schema.ts";
@@ -65,10 +66,11 @@ export const operations = {
   submitOnce: addressees.submitOnce,
   cancelCommand: cancel.cancelCommand,
   abandonCommand: cancel.abandonCommand,
+  retryCommand: retry.retryCommand,
+  skipCommand: retry.skipCommand,
   commandRow: commands.commandRow,
   listCommands: list.listCommands,
   commandDetail: list.commandDetail,
-  fittingSites: list.fittingSites,
   changeHead: changes.changeHead,
   changedCommands: changes.changedCommands,
   expireCommands: retention.expireCommands,

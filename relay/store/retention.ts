@@ -5,8 +5,11 @@ import { query, type Operation } from "../../shared/kit/store.ts";
 import { TERMINAL } from "../../shared/rules/command-state.ts";
 import { endHere } from "./command-steps.ts";
 import { keptMs } from "./commands.ts";
+import { dropTargets } from "./targets.ts";
 
 const rowsAtOnce = 100;
+/** A command that ended without success can be tried again for this long (ms); then its body goes. */
+const keptBodyMs = 7 * 86_400_000;
 const ENDED = `(${TERMINAL.map((state) => `'${state}'`).join(", ")})`;
 
 /** Commands whose deadline passed before they left. */
@@ -24,11 +27,19 @@ export function* purgeRecords(args: { readonly nowMs: number }): Operation<boole
   const beforeMs = args.nowMs - keptMs;
   const gone = [
     yield* query(`DELETE FROM command_keys WHERE (caller, idempotency_key) IN (SELECT caller, idempotency_key FROM command_keys WHERE expires_ms < ? LIMIT ?) RETURNING caller`, args.nowMs, rowsAtOnce),
-    yield* query(`DELETE FROM commands WHERE id IN (SELECT id FROM commands WHERE state IN ${ENDED} AND deadline_ms < ? LIMIT ?) RETURNING id`, beforeMs, rowsAtOnce),
+    yield* purgeCommands(beforeMs),
+    yield* query("UPDATE commands SET body = NULL WHERE id IN (SELECT id FROM commands WHERE body IS NOT NULL AND ended_ms IS NOT NULL AND ended_ms < ? LIMIT ?) RETURNING id", args.nowMs - keptBodyMs, rowsAtOnce),
     yield* query("DELETE FROM orphans WHERE (site, command) IN (SELECT site, command FROM orphans WHERE received_ms < ? LIMIT ?) RETURNING command", beforeMs, rowsAtOnce),
   ];
   const tokens = yield* query<{ id: string }>("DELETE FROM join_tokens WHERE id IN (SELECT id FROM join_tokens WHERE expires_ms < ? LIMIT ?) RETURNING id", beforeMs, rowsAtOnce);
   for (const { id } of tokens) yield* query("DELETE FROM join_uses WHERE token = ?", id);
   if ([...gone, tokens].some((rows) => rows.length > 0)) crashPoint("inside-purge");
   return [...gone, tokens].some((rows) => rows.length === rowsAtOnce);
+}
+
+/** With the keys that some of them still hold. */
+function* purgeCommands(beforeMs: number): Operation<unknown[]> {
+  const rows = yield* query<{ id: string }>(`DELETE FROM commands WHERE id IN (SELECT id FROM commands WHERE state IN ${ENDED} AND deadline_ms < ? LIMIT ?) RETURNING id`, beforeMs, rowsAtOnce);
+  for (const { id } of rows) yield* dropTargets(id);
+  return rows;
 }

@@ -165,14 +165,18 @@ export const migrations: readonly string[] = [
   `ALTER TABLE events ADD COLUMN ring TEXT NOT NULL DEFAULT 'other';
 UPDATE events SET ring = CASE WHEN kind IN ('link-up', 'link-down') THEN 'link' WHEN kind = 'command' THEN 'command' ELSE 'other' END;
 CREATE INDEX events_rings ON events (site, ring, at_ms, id);`,
-  // Lists go on where their last page ended; a change has a number that only rises, so that who watches misses none; how often a command was offered.
+  // Lists go on where their last page ended; a change has a number that only rises, so that who watches misses none; how often a command was offered; the place in
+  // its keys that a retry has from its ancestor, where it is not its order; bodies that are kept for a retry.
   `DROP INDEX commands_asked;
 CREATE INDEX commands_listed ON commands (asked_ms, ord, id);
 CREATE INDEX commands_listed_of ON commands (site, asked_ms, ord, id);
 INSERT INTO counters (name, value) VALUES ('change', 0);
 ALTER TABLE commands ADD COLUMN change BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX commands_changed ON commands (change);
-ALTER TABLE commands ADD COLUMN offers BIGINT NOT NULL DEFAULT 0;`,
+ALTER TABLE commands ADD COLUMN offers BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE commands ADD COLUMN place BIGINT;
+CREATE INDEX commands_ancestor ON commands (ancestor) WHERE ancestor IS NOT NULL;
+CREATE INDEX commands_kept ON commands (site, ended_ms) WHERE body IS NOT NULL AND ended_ms IS NOT NULL;`,
   // Every acceptance counts a site's open commands and their octets: out of the index alone, not out of a thousand rows with their bodies.
   "DROP INDEX commands_open; CREATE INDEX commands_open ON commands (site, state, octets);",
 ];

@@ -6,8 +6,10 @@ import type { AddressInfo } from "node:net";
 import { RelayCore } from "../../relay/core.ts";
 import { Api } from "../../relay/http/api.ts";
 import { Authenticator, makeOperatorToken, tokenHash } from "../../relay/http/auth.ts";
+import { commandView } from "../../relay/http/command-view.ts";
 import { commandRoutes } from "../../relay/http/operate-commands.ts";
 import { siteRoutes } from "../../relay/http/operate-sites.ts";
+import { CommandWatch } from "../../relay/http/watch.ts";
 import type { QueueMax } from "../../relay/store/queue-room.ts";
 import type { RelayStore } from "../../relay/store/store.ts";
 import { makeSigningKeys } from "../../shared/kit/keys.ts";
@@ -34,6 +36,7 @@ export class ApiBench {
   readonly clock: ManualClock;
   readonly core: RelayCore;
   readonly api: Api;
+  readonly watch: CommandWatch;
   readonly token: string;
   /** What an operation of the store gives instead of its own answer: how a test makes a store fail. */
   instead: (name: string) => Promise<never> | null = () => null;
@@ -48,7 +51,8 @@ export class ApiBench {
     const keys = { identity: makeSigningKeys(), command: makeSigningKeys(), root: makeSigningKeys() };
     this.core = new RelayCore({ store, keys, clock: this.clock, random: () => 0.5, log: silentLog, binding: "none", refusal: () => Buffer.alloc(0), ...(queueMax === undefined ? {} : { queueMax }) });
     const { operations } = this.core;
-    this.api = new Api([...siteRoutes(operations), ...commandRoutes(operations)], new Authenticator(store, this.clock));
+    this.watch = new CommandWatch({ store, clock: this.clock, view: (row) => commandView(operations, row) });
+    this.api = new Api([...siteRoutes(operations), ...commandRoutes(operations, this.watch)], new Authenticator(store, this.clock));
     this.#server = createServer((request, response) => this.api.handle(request, response));
   }
 
