@@ -36,7 +36,9 @@ type End = { readonly exitCode: number; readonly reason: "Completed" | "Error" }
 const restartMsMin = 10_000;
 const restartMsMax = 300_000;
 
-const argumentsOf = (spec: Tree): string[] => [...list(spec, "command"), ...list(spec, "args")].map(String);
+/** $(NAME) is the environment's, where it has it; $$ is one $. */
+const argumentsOf = (spec: Tree, env: ReadonlyMap<string, string>): string[] =>
+  [...list(spec, "command"), ...list(spec, "args")].map((word) => String(word).replace(/\$\$|\$\(([^)]*)\)/g, (whole, name: string | undefined) => (name === undefined ? "$" : (env.get(name) ?? whole))));
 
 export class PodRuntime {
   readonly #world: World;
@@ -169,7 +171,7 @@ export class PodRuntime {
       run.log.append(Buffer.from(bytes as Buffer), clock.wallMs());
       await (isTty ? terminalOutput(show) : show)(bytes);
     };
-    const words = argumentsOf(run.spec);
+    const words = argumentsOf(run.spec, run.env);
     const process = this.process(run, { stdin: run.spec["stdin"] !== true ? noInput() : isTty ? cookedLines(run.input.read(), show, () => run.input.finish()) : run.input.read(), out: write, err: write, isTty, terminalSize: () => ({ rows: 24, columns: 80 }) }, run.stop.signal);
     const program = words[0]?.slice(words[0].lastIndexOf("/") + 1) ?? "";
     try {
