@@ -105,7 +105,6 @@ export interface ApproveRequest {
 
 export type CommandWord = "queued" | "blocked" | "offered" | "stored" | "running" | "succeeded" | "failed" | "rejected" | "expired" | "superseded" | "cancelled" | "outcome-unknown" | "abandoned";
 
-/** What is asked of one site. `apply`: server-side apply of objects; `job`: run one image to its end. */
 /** An object by its name. Without a namespace it is in "default"; what belongs to the whole cluster takes none. */
 export interface ObjectRef {
   readonly apiVersion: string;
@@ -114,12 +113,32 @@ export interface ObjectRef {
   readonly namespace?: string;
 }
 
+/** What runs in a Job of its own, to its end. */
+interface JobParts {
+  readonly name: string;
+  readonly namespace: string;
+  readonly image: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
+
+/** What is asked of one site. */
 export type CommandSpec =
   | { readonly kind: "delete"; readonly objects: readonly ObjectRef[] }
   | { readonly kind: "scale"; readonly object: ObjectRef; readonly replicas: number }
   | { readonly kind: "restart"; readonly object: ObjectRef }
   | { readonly kind: "apply"; readonly objects: readonly KubeObject[]; readonly forceConflicts: boolean }
-  | { readonly kind: "job"; readonly name: string; readonly namespace: string; readonly image: string; readonly command: readonly string[]; readonly env: Readonly<Record<string, string>>; readonly timeoutMs: number };
+  /** Back to an earlier revision of a workload; 0: to the one before the current. */
+  | { readonly kind: "undo"; readonly object: ObjectRef; readonly toRevision: number }
+  /** `isOn`: nothing new is scheduled on the node; else it is again. */
+  | { readonly kind: "cordon"; readonly node: string; readonly isOn: boolean }
+  /** Cordons, then evicts. `gracePeriodMs` null: each pod's own. */
+  | { readonly kind: "drain"; readonly node: string; readonly force: boolean; readonly deleteEmptyDir: boolean; readonly gracePeriodMs: number | null; readonly timeoutMs: number }
+  | (JobParts & { readonly kind: "job"; readonly command: readonly string[] })
+  /** `shell -c script name args…`, octet for octet. */
+  | (JobParts & { readonly kind: "script"; readonly script: string; readonly shell: string; readonly args: readonly string[] })
+  /** A support bundle. No namespaces: all of them. */
+  | { readonly kind: "collect"; readonly namespaces: readonly string[]; readonly sinceMs: number };
 
 export interface KubeObject {
   readonly apiVersion: string;
@@ -170,7 +189,7 @@ export interface CommandView {
   readonly endedAtSite: string | null;
   /** Asked of the site; its word counts. */
   readonly cancelAsked: string | null;
-  /** In a list, an outcome of more than 16 KiB leaves out its objects. */
+  /** In a list, an outcome of more than 16 KiB leaves out its objects, its log and its bundle. */
   readonly outcome: CommandOutcome | null;
 }
 
@@ -179,8 +198,45 @@ export interface CommandOutcome {
   /** One sentence. */
   readonly what: string;
   readonly code: FaultCode | null;
-  /** Per object for apply and delete, one entry for the others. */
+  /** Per object for apply and delete, per pod for drain, one entry for the others. */
   readonly objects: readonly { readonly ref: string; readonly result: "created" | "configured" | "unchanged" | "deleted" | "failed" | "completed"; readonly why: string }[];
+  /** Of job and script. */
+  readonly log?: CommandLog;
+  /** Of collect: a SupportBundle as JSON, gzip, base64. */
+  readonly bundle?: string;
+}
+
+/** The end of what a pod wrote. */
+export interface CommandLog {
+  readonly text: string;
+  /** Octets before `text` that are not in it. */
+  readonly missingOctets: number;
+  /** Why there is no log, or "". */
+  readonly why: string;
+}
+
+/** What a site shows of itself when something is wrong. Never Secrets, data of ConfigMaps, or values of environments. */
+export interface SupportBundle {
+  readonly apiVersion: typeof API_VERSION;
+  readonly kind: "SupportBundle";
+  /** Site clock. */
+  readonly madeAt: string;
+  readonly namespaces: readonly string[];
+  readonly sinceMs: number;
+  /** What could not be read, in words. */
+  readonly problems: readonly string[];
+  /** By section: how many were read and are not in it, because it was full. */
+  readonly leftOut: Readonly<Record<string, number>>;
+  readonly agent: unknown;
+  readonly version: unknown;
+  readonly nodes: readonly unknown[];
+  /** Those that are not well. */
+  readonly workloads: readonly unknown[];
+  readonly pods: readonly unknown[];
+  /** Newest first, warnings before the others. */
+  readonly events: readonly unknown[];
+  /** Of containers of pods that are not well. */
+  readonly logs: readonly (CommandLog & { readonly pod: string; readonly container: string; readonly isPrevious: boolean })[];
 }
 
 export interface LoginAnswer {

@@ -53,7 +53,7 @@ class MadeUpRun extends Run {
 
 const site = { name: "ship-3", link: "slow", lastContact: new Date().toISOString() } as SiteSummary;
 const view = { id: "c1", site: "ship-3", what: "apply a", state: "queued", why: "", asked: new Date().toISOString(), outcome: null } as CommandView;
-const order: SubmitOptions = { sites: ["ship-3"], spec: { kind: "apply", objects: [], forceConflicts: false }, expiresInMs: null, waitMs: null, live: false, dryRun: false, idempotencyKey: "k", orderingKey: null, collapseKey: null };
+const order: SubmitOptions = { sites: ["ship-3"], spec: { kind: "apply", objects: [{ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a" } }], forceConflicts: false }, expiresInMs: null, waitMs: null, live: false, dryRun: false, idempotencyKey: "k", orderingKey: null, collapseKey: null };
 
 describe("a slow link is a link:", () => {
   test("apply --live sends", async () => {

@@ -5,8 +5,10 @@ import { pause, systemClock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import type { CommandRequest, CommandSpec, CommandView, Listing, SiteSummary } from "../../shared/api.ts";
 import { printable } from "../../shared/kit/shown.ts";
+import { commandTitle } from "../../shared/rules/command-title.ts";
 import { isTerminal } from "../../shared/rules/command-state.ts";
 import { isLinked } from "../../shared/rules/freshness.ts";
+import { logText, printLogs } from "./logs.ts";
 import { age, fields, printList, printOne, type Column } from "./output.ts";
 import type { Run } from "./run.ts";
 
@@ -26,6 +28,8 @@ export interface SubmitOptions {
   readonly idempotencyKey: string | null;
   readonly orderingKey: string | null;
   readonly collapseKey: string | null;
+  /** Each that ended, in the order of the sites. */
+  readonly onEnded?: (view: CommandView) => void;
 }
 
 /** Submits to each site, then waits for all together; with several, one that fails does not stop the others (exit 9). */
@@ -49,6 +53,8 @@ export async function submit(run: Run, options: SubmitOptions): Promise<void> {
   const { waitMs } = options;
   const views = waitMs === null ? accepted : (await Promise.all(accepted.map((view) => settle(view.site, () => waitForCommand(run, view.id, waitMs))))).filter((view) => view !== null);
   if (views.length > 0) printCommands(run, views);
+  if (waitMs !== null) printLogs(run, views);
+  if (waitMs !== null) for (const view of views) options.onEnded?.(view);
   const failed = views.filter((view) => options.waitMs !== null && view.state !== "succeeded");
   if (options.sites.length === 1 && failed[0]) throw outcomeFault(failed[0]);
   if (faults.length + failed.length > 0) throw new Fault("SOME_FAILED", { what: `${faults.length + failed.length} of ${options.sites.length} sites failed`, hint: "bowline command ls" });
@@ -58,7 +64,7 @@ async function submitOne(run: Run, options: SubmitOptions, site: string): Promis
   const summary = options.live || options.dryRun ? await run.client().get<SiteSummary>(`/sites/${encodeURIComponent(site)}`) : null;
   if (options.dryRun) {
     const when = summary !== null && isLinked(summary.link) ? "now" : `when it returns (link ${summary?.link}, last contact ${age(summary?.lastContact ?? null, Date.now())})`;
-    run.terminal.out(`${site}: ${describeSpec(options.spec)}, ${when}; nothing was sent\n`);
+    run.terminal.out(`${site}: ${commandTitle(options.spec)}, ${when}; nothing was sent\n`);
     return null;
   }
   if (options.live && (summary === null || !isLinked(summary.link))) {
@@ -87,13 +93,6 @@ async function postOnce(run: Run, request: CommandRequest, key: string): Promise
   }
 }
 
-function describeSpec(spec: CommandSpec): string {
-  if (spec.kind === "job") return `job ${spec.namespace}/${spec.name} with image ${spec.image}`;
-  if (spec.kind === "scale") return `scale ${spec.object.kind}/${spec.object.name} to ${spec.replicas}`;
-  if (spec.kind === "restart") return `restart ${spec.object.kind}/${spec.object.name}`;
-  return `${spec.kind} ${spec.objects.length} ${spec.objects.length === 1 ? "object" : "objects"}`;
-}
-
 /** Polls until the command ended. Fault GAVE_UP_WAITING. */
 async function waitForCommand(run: Run, id: string, timeoutMs: number): Promise<CommandView> {
   const until = Date.now() + timeoutMs;
@@ -120,6 +119,7 @@ async function waitForCommand(run: Run, id: string, timeoutMs: number): Promise<
 export async function waitCommand(run: Run, id: string, timeoutMs: number): Promise<void> {
   const view = await waitForCommand(run, id, timeoutMs);
   printCommands(run, [view]);
+  printLogs(run, [view]);
   if (view.state !== "succeeded") throw outcomeFault(view);
 }
 
@@ -174,6 +174,7 @@ export async function describeCommand(run: Run, id: string): Promise<void> {
       ["Ended", view.endedAtSite === null ? "-" : `${view.endedAtSite} (site clock), known here ${view.ended ?? "-"}`],
       ["Outcome", view.outcome?.what ?? "-"],
     ]);
-    return `${lines}${(view.outcome?.objects ?? []).map((item) => `  ${printable(`${item.ref}: ${item.result}${item.why === "" ? "" : `: ${item.why}`}`)}\n`).join("")}`;
+    const { objects = [], log } = view.outcome ?? {};
+    return `${lines}${objects.map((item) => `  ${printable(`${item.ref}: ${item.result}${item.why === "" ? "" : `: ${item.why}`}`)}\n`).join("")}${log === undefined ? "" : `Log:\n${logText(log)}`}`;
   });
 }

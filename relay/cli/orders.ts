@@ -1,54 +1,17 @@
-// The command tree about orders: apply, job, command. See commands.ts for the work.
-import { Option, type Command } from "commander";
+// The command tree about orders: apply, delete, scale, restart, command; others are in upkeep.ts, jobs.ts and bundles.ts. See commands.ts for the work.
+import type { Command } from "commander";
 import { parseCount, parseDuration } from "../../shared/kit/config.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { replicasMax } from "../../shared/rules/command-spec.ts";
-import { describeCommand, listCommands, submit, takeBack, waitCommand, type SubmitOptions } from "./commands.ts";
+import { addCollectCommand, fetchBundle } from "./bundles.ts";
+import { describeCommand, listCommands, submit, takeBack, waitCommand } from "./commands.ts";
+import { addJobCommands } from "./jobs.ts";
 import { readManifests } from "./manifest.ts";
+import { NAMESPACE, orderOptions, submitOptions, WAIT_DEFAULT, type OrderOptions } from "./order-options.ts";
 import { bareName } from "./output.ts";
 import type { WithRun } from "./people.ts";
-import { collectLabel } from "./places.ts";
 import { parseRef, refOfObject } from "./refs.ts";
-
-interface OrderOptions {
-  readonly site: string[];
-  readonly wait?: true | string;
-  readonly expires?: number;
-  readonly live?: boolean;
-  readonly dryRun?: boolean;
-  readonly idempotencyKey?: string;
-  readonly orderKey?: string;
-  readonly collapseKey?: string;
-}
-
-const WAIT_DEFAULT = "10m";
-
-/** The options that every order shares. */
-function orderOptions(command: Command): Command {
-  return command
-    .requiredOption("--site <name...>", "the site, or several")
-    .option("--wait [duration]", `wait for the end, at most this long (default ${WAIT_DEFAULT})`)
-    .option("--expires <duration>", "it must have started by then, else it expires (default 7d)", parseDuration)
-    .option("--live", "fail with exit 7 when the site is offline, instead of waiting for it")
-    .addOption(new Option("--defer", "wait for the site when it is offline (the default)").conflicts("live"))
-    .option("--dry-run", "say what would be sent and when, and send nothing")
-    .option("--idempotency-key <key>", "the same key asks for the same thing once")
-    .option("--order-key <key>", "orders of one key run one after the other; those that touch the same objects do anyway")
-    .option("--collapse-key <key>", "takes the place of orders of the same key that have not left");
-}
-
-function submitOptions(options: OrderOptions): Omit<SubmitOptions, "spec"> {
-  return {
-    sites: options.site.flatMap((name) => name.split(",")),
-    expiresInMs: options.expires ?? null,
-    waitMs: options.wait === undefined ? null : parseDuration(options.wait === true ? WAIT_DEFAULT : options.wait),
-    live: options.live === true,
-    dryRun: options.dryRun === true,
-    idempotencyKey: options.idempotencyKey ?? null,
-    orderingKey: options.orderKey ?? null,
-    collapseKey: options.collapseKey ?? null,
-  };
-}
+import { addUpkeepCommands } from "./upkeep.ts";
 
 export function addOrderCommands(program: Command, withRun: WithRun, readStdin: () => string): void {
   orderOptions(program.command("apply").description("apply manifests at a site, now or when it returns").requiredOption("-f, --filename <file...>", "file, folder, or - for standard input"))
@@ -59,20 +22,10 @@ export function addOrderCommands(program: Command, withRun: WithRun, readStdin: 
       ),
     );
   addChangeCommands(program, withRun, readStdin);
-  const job = program.command("job").description("run an image once at a site");
-  orderOptions(job.command("run <name> [command...]").description("run a Job at a site, once, now or when it returns").requiredOption("--image <image>", "the container image"))
-    .option("-n, --namespace <namespace>", "where the Job runs", "default")
-    .option("--env <name=value>", "environment; repeat for more", collectLabel, {})
-    .option("--timeout <duration>", "the Job is stopped after", parseDuration, parseDuration("1h"))
-    .addHelpText("after", "\nExample:\n  bowline job run backup --site plant-07 --image busybox -- sh -c 'echo done'\n")
-    .action((name: string, words: string[], options: OrderOptions & { image: string; namespace: string; env: Record<string, string>; timeout: number }, command: Command) =>
-      withRun(command, (run) =>
-        submit(run, { ...submitOptions(options), spec: { kind: "job", name, namespace: options.namespace, image: options.image, command: words, env: options.env, timeoutMs: options.timeout } }),
-      ),
-    );
+  addUpkeepCommands(program, withRun);
+  addJobCommands(program, withRun, readStdin);
+  addCollectCommand(program, withRun);
 }
-
-const NAMESPACE = ["-n, --namespace <namespace>", "where the objects are", "default"] as const;
 
 function addChangeCommands(program: Command, withRun: WithRun, readStdin: () => string): void {
   orderOptions(program.command("delete [object...]").description("delete objects at a site, KIND/NAME or those of manifests, now or when it returns"))
@@ -110,6 +63,11 @@ export function addCommandCommands(program: Command, withRun: WithRun): void {
   group.command("describe <id>").description("all about one command, with the times of both clocks").action((id: string, _options, command: Command) => withRun(command, (run) => describeCommand(run, bareName(id, "command"))));
   group.command("cancel <id>").description("take an order back; one that has left is asked back of its site, whose word counts").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "cancel")));
   group.command("abandon <id>").description("give up on an order; should it have run, its result is kept as evidence").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "abandon")));
+  group
+    .command("bundle <id>")
+    .description("write the support bundle of a collect that has ended")
+    .option("-f, --filename <file>", "where to (default bundle-SITE-ID.json)")
+    .action((id: string, options: { filename?: string }, command: Command) => withRun(command, (run) => fetchBundle(run, bareName(id, "command"), options.filename ?? null)));
   group
     .command("wait <id>")
     .description("wait for a command's end")
