@@ -77,35 +77,8 @@ export interface SiteEvent {
   readonly what: string;
 }
 
-export interface JoinTokenRequest {
-  /** Name of the site, or a pattern with one `*`. */
-  readonly name?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly tier?: string;
-  readonly ttlMs?: number;
-  readonly uses?: number;
-  readonly binding?: "exporter" | "none";
-  /** Address that agents dial, when it is not the one the request came to. */
-  readonly urls?: readonly string[];
-}
-
-export interface JoinTokenCreated {
-  readonly kind: "JoinToken";
-  readonly id: string;
-  readonly token: string;
-  readonly expires: string;
-  readonly uses: number;
-}
-
-export interface ApproveRequest {
-  readonly code: string;
-  /** Another name than the agent asked for. */
-  readonly name?: string;
-}
-
 export type CommandWord = "queued" | "blocked" | "offered" | "stored" | "running" | "succeeded" | "failed" | "rejected" | "expired" | "superseded" | "cancelled" | "outcome-unknown" | "abandoned";
 
-/** What is asked of one site. `apply`: server-side apply of objects; `job`: run one image to its end. */
 /** An object by its name. Without a namespace it is in "default"; what belongs to the whole cluster takes none. */
 export interface ObjectRef {
   readonly apiVersion: string;
@@ -114,12 +87,32 @@ export interface ObjectRef {
   readonly namespace?: string;
 }
 
+/** What runs in a Job of its own, to its end. */
+interface JobParts {
+  readonly name: string;
+  readonly namespace: string;
+  readonly image: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
+
+/** What is asked of one site. */
 export type CommandSpec =
   | { readonly kind: "delete"; readonly objects: readonly ObjectRef[] }
   | { readonly kind: "scale"; readonly object: ObjectRef; readonly replicas: number }
   | { readonly kind: "restart"; readonly object: ObjectRef }
   | { readonly kind: "apply"; readonly objects: readonly KubeObject[]; readonly forceConflicts: boolean }
-  | { readonly kind: "job"; readonly name: string; readonly namespace: string; readonly image: string; readonly command: readonly string[]; readonly env: Readonly<Record<string, string>>; readonly timeoutMs: number };
+  /** Back to an earlier revision of a workload; 0: to the one before the current. */
+  | { readonly kind: "undo"; readonly object: ObjectRef; readonly toRevision: number }
+  /** `isOn`: nothing new is scheduled on the node; else it is again. */
+  | { readonly kind: "cordon"; readonly node: string; readonly isOn: boolean }
+  /** Cordons, then evicts. `gracePeriodMs` null: each pod's own. */
+  | { readonly kind: "drain"; readonly node: string; readonly force: boolean; readonly deleteEmptyDir: boolean; readonly gracePeriodMs: number | null; readonly timeoutMs: number }
+  | (JobParts & { readonly kind: "job"; readonly command: readonly string[] })
+  /** `shell -c script name args…`, octet for octet. */
+  | (JobParts & { readonly kind: "script"; readonly script: string; readonly shell: string; readonly args: readonly string[] })
+  /** A support bundle. No namespaces: all of them. */
+  | { readonly kind: "collect"; readonly namespaces: readonly string[]; readonly sinceMs: number };
 
 export interface KubeObject {
   readonly apiVersion: string;
@@ -214,7 +207,7 @@ export interface CommandView {
   readonly position?: CommandPosition;
   /** `?watch=1&since=`: what changes after what is shown here. */
   readonly watch: string;
-  /** In a list, an outcome of more than 16 KiB leaves out its objects. */
+  /** In a list, an outcome of more than 16 KiB leaves out its objects, its log and its bundle. */
   readonly outcome: CommandOutcome | null;
 }
 
@@ -232,55 +225,45 @@ export interface CommandOutcome {
   /** One sentence. */
   readonly what: string;
   readonly code: FaultCode | null;
-  /** Per object for apply and delete, one entry for the others. */
+  /** Per object for apply and delete, per pod for drain, one entry for the others. */
   readonly objects: readonly { readonly ref: string; readonly result: "created" | "configured" | "unchanged" | "deleted" | "failed" | "completed"; readonly why: string }[];
+  /** Of job and script. */
+  readonly log?: CommandLog;
+  /** Of collect: a SupportBundle as JSON, gzip, base64. */
+  readonly bundle?: string;
 }
 
-export interface LoginAnswer {
-  readonly operator: string;
-  readonly tier: string;
-  readonly token: string;
-  readonly expires: string;
+/** The end of what a pod wrote. */
+export interface CommandLog {
+  readonly text: string;
+  /** Octets before `text` that are not in it. */
+  readonly missingOctets: number;
+  /** Why there is no log, or "". */
+  readonly why: string;
 }
 
-export interface OperatorTokenRequest {
-  readonly operator?: string;
-  readonly ttlMs?: number;
-  readonly purpose?: string;
-}
-
-/** A token that is good now. Its id names it and is no secret. */
-export interface OperatorTokenRow {
-  readonly id: string;
-  readonly operator: string;
-  readonly purpose: string;
-  readonly created: string;
-  readonly expires: string;
-}
-
-/** What waits for a person after the relay was put back from a copy. */
-export interface RestoredView {
+/** What a site shows of itself when something is wrong. Never Secrets, data of ConfigMaps, or values of environments. */
+export interface SupportBundle {
   readonly apiVersion: typeof API_VERSION;
-  readonly kind: "Restored";
-  readonly sites: readonly {
-    readonly site: string;
-    readonly relayEpoch: number;
-    readonly noticed: string;
-    readonly why: string;
-    /** The site has not told yet what it knows of its commands; nothing is offered to it meanwhile. */
-    readonly isOpen: boolean;
-    /** Commands that may not run twice, on hold. */
-    readonly blocked: number;
-    /** Commands that ended there and that this relay does not know. */
-    readonly orphans: number;
-  }[];
-  readonly tokens: readonly { readonly id: string; readonly name: string; readonly expires: string }[];
-}
-
-export interface KubeLoginAnswer {
-  readonly token: string;
-  readonly expires: string;
-  readonly sites: readonly string[];
+  readonly kind: "SupportBundle";
+  /** Site clock. */
+  readonly madeAt: string;
+  readonly namespaces: readonly string[];
+  readonly sinceMs: number;
+  /** What could not be read, in words. */
+  readonly problems: readonly string[];
+  /** By section: how many were read and are not in it, because it was full. */
+  readonly leftOut: Readonly<Record<string, number>>;
+  readonly agent: unknown;
+  readonly version: unknown;
+  readonly nodes: readonly unknown[];
+  /** Those that are not well. */
+  readonly workloads: readonly unknown[];
+  readonly pods: readonly unknown[];
+  /** Newest first, warnings before the others. */
+  readonly events: readonly unknown[];
+  /** Of containers of pods that are not well. */
+  readonly logs: readonly (CommandLog & { readonly pod: string; readonly container: string; readonly isPrevious: boolean })[];
 }
 
 export interface Listing<Item> {

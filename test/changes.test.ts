@@ -64,6 +64,7 @@ function run<Spec>(spec: Spec): ChangeRun<Spec> {
       return Promise.resolve();
     },
     begun: () => Promise.resolve(),
+    waits: () => {},
   };
   return { spec, as: impersonationOf("ann", "admin"), signal: new AbortController().signal, effect, startedMs };
 }

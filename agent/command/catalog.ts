@@ -7,7 +7,10 @@ import { parseCommandBody, runMsOf } from "../../shared/rules/command-spec.ts";
 import { runApply } from "./apply.ts";
 import { runDelete, runRestart, runScale } from "./changes.ts";
 import type { Cluster } from "./cluster.ts";
+import { runCollect } from "./collect.ts";
 import { probeJob, removeJob, runJob, stopJob, watchJob } from "./job.ts";
+import { runCordon, runDrain } from "./nodes.ts";
+import { runUndo } from "./undo.ts";
 
 /** What is known of an effect while a command runs: the difference between "never began" and "nobody can say". */
 export interface Effect {
@@ -19,6 +22,8 @@ export interface Effect {
   readonly resolved: string | null;
   /** Writes that down: durable when it resolves, and what every later run of it acts on. */
   resolve(what: string): Promise<void>;
+  /** It waits for the cluster and takes no work here: others may start in its place. */
+  waits(): void;
   /** The cluster has it: durable before anything else is waited for. `leaves`: what is to be removed when all is reported. */
   begun(leaves: string): Promise<void>;
 }
@@ -51,9 +56,10 @@ export function readBody(command: { readonly body: Uint8Array; readonly cls: str
   return parseCommandBody(JSON.parse(Buffer.from(command.body).toString("utf8")), command.cls);
 }
 
-export function makeCatalog(cluster: Cluster, clock: Clock): Catalog {
+/** `self`: what the agent says of itself, for a support bundle. */
+export function makeCatalog(cluster: Cluster, clock: Clock, self: () => Promise<unknown>): Catalog {
   const jobRun = ({ commandId, body, signal, effect }: RunArgs) => {
-    if (body.spec.kind !== "job") return null;
+    if (body.spec.kind !== "job" && body.spec.kind !== "script") return null;
     return { commandId, spec: body.spec, operator: body.operator, tier: body.tier, as: cluster.impersonationOf(body.operator, body.tier), signal, effect };
   };
   return {
@@ -70,7 +76,16 @@ export function makeCatalog(cluster: Cluster, clock: Clock): Catalog {
           return runScale(cluster, { spec, ...rest });
         case "restart":
           return runRestart(cluster, { spec, ...rest });
+        case "undo":
+          return runUndo(cluster, { spec, ...rest });
+        case "cordon":
+          return runCordon(cluster, { spec, ...rest });
+        case "drain":
+          return runDrain(cluster, clock, { spec, ...rest });
+        case "collect":
+          return runCollect(cluster, { spec, ...rest, self });
         case "job":
+        case "script":
           return runJob(cluster, clock, jobRun(args)!);
         default:
           return unreachable(spec);

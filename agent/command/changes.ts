@@ -11,7 +11,7 @@ const MERGE = "application/merge-patch+json";
 /** What kubectl's own `rollout restart` writes. */
 const RESTARTED_AT = "kubectl.kubernetes.io/restartedAt";
 
-type Of<Kind extends CommandSpec["kind"]> = Extract<CommandSpec, { kind: Kind }>;
+export type Of<Kind extends CommandSpec["kind"]> = Extract<CommandSpec, { kind: Kind }>;
 type ObjectResult = CommandOutcome["objects"][number];
 
 export interface ChangeRun<Spec> {
@@ -92,16 +92,16 @@ async function read(cluster: Cluster, ref: ObjectRef, as: Impersonation, signal:
   return answer.body;
 }
 
-function missing(cluster: Cluster, answer: KubeAnswer, ref: ObjectRef, what: string): Fault {
+export function missing(cluster: Cluster, answer: KubeAnswer, ref: ObjectRef, what: string): Fault {
   const fault = cluster.statusFault(answer, `${refOf(ref)}: ${what}`);
   if (answer.status !== 404) return fault;
   return new Fault("COMMAND_FAILED", { what: fault.message, why: `there is no ${refOf(ref)} in ${ref.namespace ?? "default"}, or its kind has no replicas`, hint: `kubectl get ${ref.kind.toLowerCase()} -A` });
 }
 
-function objectOf({ apiVersion, kind, name, namespace }: ObjectRef): KubeObject {
+export function objectOf({ apiVersion, kind, name, namespace }: ObjectRef): KubeObject {
   return { apiVersion, kind, metadata: { name, ...(namespace === undefined ? {} : { namespace }) } };
 }
 
-function refOf({ kind, name }: ObjectRef): string {
+export function refOf({ kind, name }: ObjectRef): string {
   return `${kind}/${name}`;
 }

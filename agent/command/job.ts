@@ -1,5 +1,6 @@
-// The command `job`: one Job, named after the command, run once. Verifiable: whoever finds that name with our label knows that it was
-// started, so neither a restart nor a lost disk runs it twice. It is the evidence until its result is receipted, and is removed a day later.
+// The commands `job` and `script`: one Job, named after the command, run once. Verifiable: whoever finds that name with our label knows that it
+// was started, so neither a restart nor a lost disk runs it twice. It is the evidence until its result is receipted, and is removed a day later.
+// A script is a word of the Job's own command line: there is no second object that could be lost, left or changed.
 import { createHash } from "node:crypto";
 import type { CommandOutcome, CommandSpec } from "../../shared/api.ts";
 import { pause, type Clock } from "../../shared/kit/clock.ts";
@@ -8,12 +9,16 @@ import type { KubeAnswer } from "../kube/objects.ts";
 import type { Impersonation } from "../kube/policy.ts";
 import type { Effect } from "./catalog.ts";
 import type { Cluster } from "./cluster.ts";
+import { withLog } from "./job-log.ts";
 
 export const COMMAND_LABEL = "bowline.dev/command";
+const CONTAINER = "job";
+/** The node ends a pod that is out of time and keeps what it wrote; the Job's own deadline deletes it, and is for pods that no node takes. A pod has half of this (s) to end. */
+const slackSeconds = 60;
 /** Polling (ms) is slowest after a while; a Job's pod takes seconds to start anyway. */
 const pollMs = { first: 200, most: 2_000 };
 
-type JobSpec = Extract<CommandSpec, { kind: "job" }>;
+type JobSpec = Extract<CommandSpec, { kind: "job" | "script" }>;
 
 export interface JobRun {
   readonly commandId: string;
@@ -42,6 +47,7 @@ function labelOf(commandId: string): string {
 export function jobObject({ spec, commandId }: Pick<JobRun, "spec" | "commandId">): Record<string, unknown> {
   const labels = { [COMMAND_LABEL]: labelOf(commandId), "app.kubernetes.io/managed-by": "bowline" };
   const env = Object.entries(spec.env).map(([name, value]) => ({ name, value }));
+  const activeDeadlineSeconds = Math.max(1, Math.ceil(spec.timeoutMs / 1000));
   return {
     apiVersion: "batch/v1",
     kind: "Job",
@@ -49,13 +55,19 @@ export function jobObject({ spec, commandId }: Pick<JobRun, "spec" | "commandId"
     spec: {
       backoffLimit: 0,
       podReplacementPolicy: "Failed",
-      activeDeadlineSeconds: Math.max(1, Math.ceil(spec.timeoutMs / 1000)),
+      activeDeadlineSeconds: activeDeadlineSeconds + slackSeconds,
       template: {
         metadata: { labels },
-        spec: { restartPolicy: "Never", containers: [{ name: "job", image: spec.image, ...(spec.command.length > 0 ? { command: spec.command } : {}), ...(env.length > 0 ? { env } : {}) }] },
+        spec: { restartPolicy: "Never", activeDeadlineSeconds, containers: [{ name: CONTAINER, image: spec.image, ...commandOf(spec), ...(env.length > 0 ? { env } : {}) }] },
       },
     },
   };
+}
+
+function commandOf(spec: JobSpec): { readonly command?: readonly string[] } {
+  if (spec.kind === "job") return spec.command.length > 0 ? { command: spec.command } : {};
+  // Kubernetes reads $(NAME) in a command line, and $$ as one $: doubled, every $ arrives as it was written.
+  return { command: [spec.shell, "-c", spec.script, spec.name, ...spec.args].map((word) => word.replaceAll("$", "$$$$")) };
 }
 
 function pathOf({ spec, commandId }: Pick<JobRun, "spec" | "commandId">): string {
@@ -100,12 +112,13 @@ async function create({ objects }: Cluster, run: JobRun): Promise<KubeAnswer> {
 }
 
 /** What the cluster knows of this command: its outcome, null while it runs, or "absent". */
-export async function probeJob({ objects, statusFault }: Cluster, run: JobRun): Promise<CommandOutcome | null | "absent"> {
+export async function probeJob(cluster: Cluster, run: JobRun): Promise<CommandOutcome | null | "absent"> {
+  const { objects, statusFault } = cluster;
   const name = jobName(run.spec, run.commandId);
   const answer = await objects.call({ method: "GET", path: pathOf(run), as: run.as, signal: run.signal });
   if (answer.status === 404) return "absent";
   if (answer.status !== 200) throw statusFault(answer, `the Job ${name} could not be read`);
-  return outcomeOf(answer.body as JobBody, name);
+  return ended(cluster, run, answer.body as JobBody);
 }
 
 /** Whether the Job of that name carries our label; false when it is gone again. Fault COMMAND_FAILED: somebody else's. */
@@ -118,7 +131,8 @@ async function isOurs({ objects, statusFault }: Cluster, run: JobRun): Promise<b
   throw new Fault("COMMAND_FAILED", { what: "another Job has this command's name", why: "it does not carry this command's label", hint: "delete or rename that Job, then ask again" });
 }
 
-async function waitForEnd({ objects, statusFault }: Cluster, clock: Clock, run: JobRun): Promise<CommandOutcome> {
+async function waitForEnd(cluster: Cluster, clock: Clock, run: JobRun): Promise<CommandOutcome> {
+  const { objects, statusFault } = cluster;
   const path = pathOf(run);
   const name = jobName(run.spec, run.commandId);
   let delayMs: number = pollMs.first;
@@ -126,12 +140,18 @@ async function waitForEnd({ objects, statusFault }: Cluster, clock: Clock, run: 
     const answer = await objects.call({ method: "GET", path, as: run.as, signal: run.signal });
     if (answer.status === 404) return { state: "outcome-unknown", what: `the Job ${name} was deleted before its end was seen`, code: null, objects: [] };
     if (answer.status === 200) {
-      const outcome = outcomeOf(answer.body as JobBody, name);
+      const outcome = await ended(cluster, run, answer.body as JobBody);
       if (outcome !== null) return outcome;
     } else if (answer.status < 500) throw statusFault(answer, `the Job ${name} could not be read`);
     await pause(clock, delayMs, run.signal);
     delayMs = Math.min(pollMs.most, delayMs * 1.5);
   }
+}
+
+/** Its end with what it wrote, null while it runs. */
+async function ended(cluster: Cluster, { commandId, spec, as, signal }: JobRun, job: JobBody): Promise<CommandOutcome | null> {
+  const outcome = outcomeOf(job, jobName(spec, commandId));
+  return outcome === null ? null : withLog(cluster, outcome, { namespace: spec.namespace, label: `${COMMAND_LABEL}=${labelOf(commandId)}`, container: CONTAINER, as, signal });
 }
 
 function outcomeOf(job: JobBody, name: string): CommandOutcome | null {

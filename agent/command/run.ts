@@ -72,6 +72,7 @@ export class CommandRun {
         await options.onResolved(what);
         this.#resolved = what;
       },
+      waits: () => options.onWaiting(),
       begun: async (leaves) => {
         this.#hasEffect = true;
         await options.onBegun(leaves);

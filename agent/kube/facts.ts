@@ -2,6 +2,7 @@
 // not answer is a fact too. Secrets are never read.
 import type { SiteReport } from "../../shared/api.ts";
 import { asFault } from "../../shared/kit/errors.ts";
+import { WORKLOADS, type Watched, type WhyUnwell } from "../../shared/rules/unwell.ts";
 import type { KubeObjects } from "./objects.ts";
 import { reporterIdentity } from "./policy.ts";
 
@@ -13,10 +14,9 @@ const unwellShownMax = 50;
 /** One page of a list: reports are about what is not well, not an inventory. */
 const pageLimit = 500;
 
-interface Item {
-  readonly metadata: { readonly name: string; readonly namespace?: string; readonly generation?: number };
-  readonly spec?: { readonly replicas?: number };
-  readonly status?: Record<string, unknown> & { readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason?: string; readonly message?: string }[]; readonly nodeInfo?: { readonly kubeletVersion?: string } };
+interface Item extends Watched {
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly status?: Watched["status"] & { readonly nodeInfo?: { readonly kubeletVersion?: string } };
 }
 
 interface Page {
@@ -38,12 +38,8 @@ export async function clusterFacts(objects: KubeObjects, signal: AbortSignal): P
   try {
     const version = await objects.call({ method: "GET", path: "/version", as: reporterIdentity, signal });
     const nodes = await list("/api/v1/nodes");
-    const workloads = [
-      { kind: "Deployment", page: await list("/apis/apps/v1/deployments"), why: deploymentWhy },
-      { kind: "StatefulSet", page: await list("/apis/apps/v1/statefulsets"), why: deploymentWhy },
-      { kind: "DaemonSet", page: await list("/apis/apps/v1/daemonsets"), why: daemonSetWhy },
-      { kind: "Job", page: await list("/apis/batch/v1/jobs"), why: jobWhy },
-    ];
+    const workloads: { readonly kind: string; readonly page: Page; readonly why: WhyUnwell }[] = [];
+    for (const { kind, group, plural, why } of WORKLOADS) workloads.push({ kind, page: await list(`/apis/${group}/${plural}`), why });
     const unwell = workloads.flatMap(({ kind, page, why }) => page.items.flatMap((item) => unwellEntry(kind, item, why(item))));
     return {
       kubernetes: { version: (version.body as { gitVersion?: string } | null)?.gitVersion ?? null, reachable: true, why: null },
@@ -67,26 +63,4 @@ function nodeEntry(node: Item): SiteReport["nodes"][number] {
 
 function unwellEntry(kind: string, item: Item, why: string | null): SiteReport["unwell"][number][] {
   return why === null ? [] : [{ kind, namespace: item.metadata.namespace ?? "", name: item.metadata.name, why: why.slice(0, 200) }];
-}
-
-function count(item: Item, name: string): number {
-  const value = item.status?.[name];
-  return typeof value === "number" ? value : 0;
-}
-
-function deploymentWhy(item: Item): string | null {
-  const wanted = item.spec?.replicas ?? 1;
-  const ready = count(item, "readyReplicas");
-  return ready >= wanted ? null : `${ready} of ${wanted} ready`;
-}
-
-function daemonSetWhy(item: Item): string | null {
-  const wanted = count(item, "desiredNumberScheduled");
-  const ready = count(item, "numberReady");
-  return ready >= wanted ? null : `${ready} of ${wanted} ready`;
-}
-
-function jobWhy(item: Item): string | null {
-  const failed = item.status?.conditions?.find((condition) => condition.type === "Failed" && condition.status === "True");
-  return failed === undefined ? null : `failed: ${failed.message ?? failed.reason ?? ""}`;
 }

@@ -22,7 +22,16 @@ export interface KubeCall {
   readonly as: Impersonation;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** The answer is a text of any length (a log): of it this many octets at its end are kept. */
+  readonly endOctets?: number;
   readonly signal: AbortSignal;
+}
+
+/** `body` of a good answer to a call with `endOctets`. */
+export interface TextEnd {
+  readonly text: string;
+  /** Octets before it. */
+  readonly missingOctets: number;
 }
 
 export interface KubeAnswer {
@@ -55,7 +64,7 @@ export class KubeObjects {
   }
 
   async #once(call: KubeCall): Promise<KubeAnswer> {
-    const headers = ["accept", "application/json", "user-agent", "bowline-agent"];
+    const headers = ["accept", call.endOctets === undefined ? "application/json" : "application/json, */*", "user-agent", "bowline-agent"];
     const authorization = this.#access.authorization();
     if (authorization !== null) headers.push("authorization", authorization);
     const body = call.body === undefined ? null : JSON.stringify(call.body);
@@ -65,6 +74,7 @@ export class KubeObjects {
     const signal = AbortSignal.any([call.signal, limit.signal]);
     try {
       const answer = await this.#pool.request({ method: call.method, path: this.#access.basePath + call.path, headers, body, signal });
+      if (call.endOctets !== undefined && answer.statusCode === 200) return { status: 200, body: await endOf(answer.body as AsyncIterable<Buffer>, call.endOctets) };
       const chunks: Buffer[] = [];
       let octets = 0;
       for await (const chunk of answer.body as AsyncIterable<Buffer>) {
@@ -106,6 +116,32 @@ export class KubeObjects {
     if (answer.status !== 200 && answer.status !== 404) throw statusFault(answer, `the kinds of ${apiVersion} could not be listed`);
     throw new Fault("COMMAND_FAILED", { what: `this cluster has no kind ${kind} in ${apiVersion}`, why: "its CustomResourceDefinition may be missing", hint: "apply the CRD first", facts: { isKindUnknown: true } });
   }
+}
+
+/** Reads a text to its end, whatever its length, and holds twice of what is kept at most. */
+async function endOf(body: AsyncIterable<Buffer>, keptOctets: number): Promise<TextEnd> {
+  let chunks: Buffer[] = [];
+  let held = 0;
+  let missing = 0;
+  const shorten = (): Buffer => {
+    const all = Buffer.concat(chunks);
+    const kept = all.subarray(Math.max(0, all.length - keptOctets));
+    missing += all.length - kept.length;
+    return kept;
+  };
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    held += chunk.length;
+    if (held < 2 * keptOctets) continue;
+    chunks = [Buffer.from(shorten())];
+    held = chunks[0]!.length;
+  }
+  let end = shorten();
+  while (missing > 0 && end.length > 0 && (end[0]! & 0xc0) === 0x80) {
+    end = end.subarray(1); // the rest of a character whose beginning is cut off
+    missing += 1;
+  }
+  return { text: end.toString("utf8"), missingOctets: missing };
 }
 
 function groupPath(apiVersion: string): string {

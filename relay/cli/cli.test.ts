@@ -58,7 +58,7 @@ class MadeUpRun extends Run {
 
 const site = { name: "ship-3", link: "slow", lastContact: new Date().toISOString() } as SiteSummary;
 const view = { id: "c1", site: "ship-3", what: "apply a", state: "queued", why: "", asked: new Date().toISOString(), outcome: null } as CommandView;
-const order: SubmitOptions = { to: { site: "ship-3" }, spec: { kind: "apply", objects: [], forceConflicts: false }, expiresInMs: null, waitMs: null, live: false, dryRun: false, idempotencyKey: "k", orderingKey: null, collapseKey: null, onFailure: "continue" };
+const order: SubmitOptions = { to: { site: "ship-3" }, spec: { kind: "apply", objects: [{ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a" } }], forceConflicts: false }, expiresInMs: null, waitMs: null, live: false, dryRun: false, idempotencyKey: "k", orderingKey: null, collapseKey: null, onFailure: "continue" };
 
 describe("a slow link is a link:", () => {
   test("a dry run says now", async () => {
@@ -94,7 +94,7 @@ describe("an order for several sites", () => {
   test("is planned for those that the selector means", async () => {
     const waiting = { ...site, name: "ship-9", state: "waiting", link: "waiting" };
     await submit(new MadeUpRun({ "GET /sites?selector=fleet%20in%20(a)": { items: [{ ...site, state: "active" }, waiting] } }), { ...order, to: { selector: "fleet in (a)" }, dryRun: true });
-    expect(out).toBe("ship-3: apply 0 objects, now; nothing was sent\n");
+    expect(out).toBe("ship-3: apply ConfigMap/a, now; nothing was sent\n");
   });
 
   test("names them in one of three ways, and as they are printed", () => {

@@ -4,6 +4,7 @@ import { Fault } from "../../shared/kit/errors.ts";
 import type { CommandView, Listing } from "../../shared/api.ts";
 import { printable } from "../../shared/kit/shown.ts";
 import { changes, follow } from "./follow.ts";
+import { logText, printLogs } from "./logs.ts";
 import { age, fields, lineByLine, printList, printOne, type Column } from "./output.ts";
 import type { Run } from "./run.ts";
 
@@ -24,6 +25,7 @@ export async function endOf(run: Run, view: CommandView, timeoutMs: number): Pro
 export async function waitCommand(run: Run, id: string, timeoutMs: number): Promise<void> {
   const view = await endOf(run, await run.client().get<CommandView>(`/commands/${encodeURIComponent(id)}`), timeoutMs);
   printCommands(run, [view]);
+  printLogs(run, [view]);
   if (view.state !== "succeeded") throw outcomeFault(view);
 }
 
@@ -124,7 +126,8 @@ export async function describeCommand(run: Run, id: string): Promise<void> {
       ...tookOf(view),
       ["Outcome", view.outcome?.what ?? "-"],
     ]);
-    return `${lines}${(view.outcome?.objects ?? []).map((item) => `  ${printable(`${item.ref}: ${item.result}${item.why === "" ? "" : `: ${item.why}`}`)}\n`).join("")}`;
+    const { objects = [], log } = view.outcome ?? {};
+    return `${lines}${objects.map((item) => `  ${printable(`${item.ref}: ${item.result}${item.why === "" ? "" : `: ${item.why}`}`)}\n`).join("")}${log === undefined ? "" : `Log:\n${logText(log)}`}`;
   });
 }
 

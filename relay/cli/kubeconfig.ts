@@ -3,7 +3,7 @@
 import { lstatSync, mkdirSync, readFileSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import { parse, stringify } from "yaml";
-import type { KubeLoginAnswer } from "../../shared/api.ts";
+import type { KubeLoginAnswer } from "../../shared/api-people.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { fileFault, writeWhole } from "../../shared/kit/files.ts";
 

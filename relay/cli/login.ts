@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "../../shared/kit/errors.ts";
-import type { KubeLoginAnswer, Listing, LoginAnswer } from "../../shared/api.ts";
+import type { Listing } from "../../shared/api.ts";
+import type { KubeLoginAnswer, LoginAnswer } from "../../shared/api-people.ts";
 import { dropContext, readContexts, saveContext, useContext } from "./contexts.ts";
 import { kubeconfigText, requireOwnFile, writeKubeconfig } from "./kubeconfig.ts";
 import { printList, printOne, type Column } from "./output.ts";

@@ -1,61 +1,18 @@
-// The command tree about orders: apply, job, command. See commands.ts for the work.
-import { Option, type Command } from "commander";
+// The command tree about orders: apply, delete, scale, restart, command; others are in upkeep.ts, jobs.ts and bundles.ts. See commands.ts for the work.
+import type { Command } from "commander";
 import { parseCount, parseDuration } from "../../shared/kit/config.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { replicasMax } from "../../shared/rules/command-spec.ts";
-import { addresseeOf, addresseeOptions, type AddresseeOptions } from "./addressees.ts";
+import { addCollectCommand, fetchBundle } from "./bundles.ts";
 import { describeCommand, listCommands, retryCommand, takeBack, waitCommand, type ListOptions } from "./commands.ts";
+import { addJobCommands } from "./jobs.ts";
 import { readManifests } from "./manifest.ts";
+import { NAMESPACE, orderOptions, submitOptions, WAIT_DEFAULT, waitMsOf, type OrderOptions } from "./order-options.ts";
 import { bareName } from "./output.ts";
 import type { WithRun } from "./people.ts";
-import { collectLabel } from "./places.ts";
 import { parseRef, refOfObject } from "./refs.ts";
-import { submit, type SubmitOptions } from "./submit.ts";
-
-interface OrderOptions extends AddresseeOptions {
-  readonly wait?: true | string;
-  readonly expires?: number;
-  readonly live?: boolean;
-  readonly dryRun?: boolean;
-  readonly idempotencyKey?: string;
-  readonly orderKey?: string;
-  readonly collapseKey?: string;
-  readonly onFailure: "continue" | "block";
-}
-
-const WAIT_DEFAULT = "10m";
-
-/** The options that every order shares. */
-function orderOptions(command: Command): Command {
-  return addresseeOptions(command)
-    .option("--wait [duration]", `wait for the end, at most this long (default ${WAIT_DEFAULT})`)
-    .option("--expires <duration>", "it must have started by then, else it expires (default 7d)", parseDuration)
-    .option("--live", "fail with exit 7 when the site is offline, instead of waiting for it")
-    .addOption(new Option("--defer", "wait for the site when it is offline (the default)").conflicts("live"))
-    .option("--dry-run", "say what would be sent and when, and send nothing")
-    .option("--idempotency-key <key>", "the same key asks for the same thing once")
-    .option("--order-key <key>", "orders of one key run one after the other; those that touch the same objects do anyway")
-    .option("--collapse-key <key>", "takes the place of orders of the same key that have not left")
-    .addOption(new Option("--on-failure <what>", "block: orders that touch the same wait behind it until it has succeeded, by a retry if need be, or is skipped").choices(["continue", "block"]).default("continue"));
-}
-
-function submitOptions(options: OrderOptions): Omit<SubmitOptions, "spec"> {
-  return {
-    to: addresseeOf(options),
-    expiresInMs: options.expires ?? null,
-    waitMs: waitMsOf(options.wait),
-    live: options.live === true,
-    dryRun: options.dryRun === true,
-    idempotencyKey: options.idempotencyKey ?? null,
-    orderingKey: options.orderKey ?? null,
-    collapseKey: options.collapseKey ?? null,
-    onFailure: options.onFailure,
-  };
-}
-
-function waitMsOf(wait: true | string | undefined): number | null {
-  return wait === undefined ? null : parseDuration(wait === true ? WAIT_DEFAULT : wait);
-}
+import { submit } from "./submit.ts";
+import { addUpkeepCommands } from "./upkeep.ts";
 
 export function addOrderCommands(program: Command, withRun: WithRun, readStdin: () => string): void {
   orderOptions(program.command("apply").description("apply manifests at a site, now or when it returns").requiredOption("-f, --filename <file...>", "file, folder, or - for standard input"))
@@ -66,20 +23,10 @@ export function addOrderCommands(program: Command, withRun: WithRun, readStdin: 
       ),
     );
   addChangeCommands(program, withRun, readStdin);
-  const job = program.command("job").description("run an image once at a site");
-  orderOptions(job.command("run <name> [command...]").description("run a Job at a site, once, now or when it returns").requiredOption("--image <image>", "the container image"))
-    .option("-n, --namespace <namespace>", "where the Job runs", "default")
-    .option("--env <name=value>", "environment; repeat for more", collectLabel, {})
-    .option("--timeout <duration>", "the Job is stopped after", parseDuration, parseDuration("1h"))
-    .addHelpText("after", "\nExample:\n  bowline job run backup --site plant-07 --image busybox -- sh -c 'echo done'\n")
-    .action((name: string, words: string[], options: OrderOptions & { image: string; namespace: string; env: Record<string, string>; timeout: number }, command: Command) =>
-      withRun(command, (run) =>
-        submit(run, { ...submitOptions(options), spec: { kind: "job", name, namespace: options.namespace, image: options.image, command: words, env: options.env, timeoutMs: options.timeout } }),
-      ),
-    );
+  addUpkeepCommands(program, withRun);
+  addJobCommands(program, withRun, readStdin);
+  addCollectCommand(program, withRun);
 }
-
-const NAMESPACE = ["-n, --namespace <namespace>", "where the objects are", "default"] as const;
 
 function addChangeCommands(program: Command, withRun: WithRun, readStdin: () => string): void {
   orderOptions(program.command("delete [object...]").description("delete objects at a site, KIND/NAME or those of manifests, now or when it returns"))
@@ -126,6 +73,11 @@ export function addCommandCommands(program: Command, withRun: WithRun): void {
     .option("--wait [duration]", `wait for the end, at most this long (default ${WAIT_DEFAULT})`)
     .action((id: string, options: { wait?: true | string }, command: Command) => withRun(command, (run) => retryCommand(run, bareName(id, "command"), waitMsOf(options.wait))));
   group.command("skip <id>").description("let the orders go on that wait behind one that failed with --on-failure block").action((id: string, _options, command: Command) => withRun(command, (run) => takeBack(run, bareName(id, "command"), "skip")));
+  group
+    .command("bundle <id>")
+    .description("write the support bundle of a collect that has ended")
+    .option("-f, --filename <file>", "where to (default bundle-SITE-ID.json)")
+    .action((id: string, options: { filename?: string }, command: Command) => withRun(command, (run) => fetchBundle(run, bareName(id, "command"), options.filename ?? null)));
   group
     .command("wait <id>")
     .description("wait for a command's end")

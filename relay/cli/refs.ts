@@ -16,6 +16,7 @@ const KINDS: readonly { readonly kind: string; readonly apiVersion: string; read
   { kind: "ServiceAccount", apiVersion: "v1", names: ["serviceaccounts", "sa"] },
   { kind: "PersistentVolumeClaim", apiVersion: "v1", names: ["persistentvolumeclaims", "pvc"] },
   { kind: "Namespace", apiVersion: "v1", names: ["namespaces", "ns"], isOfCluster: true },
+  { kind: "Node", apiVersion: "v1", names: ["nodes", "no"], isOfCluster: true },
   { kind: "PersistentVolume", apiVersion: "v1", names: ["persistentvolumes", "pv"], isOfCluster: true },
   { kind: "Job", apiVersion: "batch/v1", names: ["jobs"] },
   { kind: "CronJob", apiVersion: "batch/v1", names: ["cronjobs", "cj"] },

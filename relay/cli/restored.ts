@@ -1,6 +1,6 @@
 // `bowline restored`: after the relay was put back from a copy, what its sites have told of it and what waits for a person; `confirm` lets it stand.
 import type { Command } from "commander";
-import type { RestoredView } from "../../shared/api.ts";
+import type { RestoredView } from "../../shared/api-people.ts";
 import { printable } from "../../shared/kit/shown.ts";
 import { age, printOne, table } from "./output.ts";
 import type { WithRun } from "./people.ts";

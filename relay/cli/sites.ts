@@ -2,7 +2,8 @@
 // is known stand in two columns and are never mixed; a value older than the plan allows carries a "?".
 import { pause, systemClock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
-import type { JoinTokenCreated, Listing, SiteDetail, SiteReport, SiteSummary } from "../../shared/api.ts";
+import type { Listing, SiteDetail, SiteReport, SiteSummary } from "../../shared/api.ts";
+import type { JoinTokenCreated } from "../../shared/api-people.ts";
 import { printable } from "../../shared/kit/shown.ts";
 import { isLinked } from "../../shared/rules/freshness.ts";
 import { age, fields, printList, printOne, table, type Column } from "./output.ts";

@@ -5,10 +5,12 @@ import type { CommandOrder, CommandResults, CommandSpec, CommandView, Listing, S
 import { pause, systemClock } from "../../shared/kit/clock.ts";
 import { Fault, faultRecord } from "../../shared/kit/errors.ts";
 import { printable } from "../../shared/kit/shown.ts";
+import { commandTitle } from "../../shared/rules/command-title.ts";
 import { isLinked } from "../../shared/rules/freshness.ts";
 import type { Addressee } from "./addressees.ts";
 import { endOf, gaveUp, outcomeFault, printCommands } from "./commands.ts";
 import { AWAY, follow } from "./follow.ts";
+import { printLogs } from "./logs.ts";
 import { age } from "./output.ts";
 import type { Run } from "./run.ts";
 
@@ -26,6 +28,8 @@ export interface SubmitOptions {
   readonly orderingKey: string | null;
   readonly collapseKey: string | null;
   readonly onFailure: "continue" | "block";
+  /** Each that was waited for and has ended, in the order of the sites. */
+  readonly onEnded?: (view: CommandView) => void;
 }
 
 export async function submit(run: Run, options: SubmitOptions): Promise<void> {
@@ -36,6 +40,7 @@ export async function submit(run: Run, options: SubmitOptions): Promise<void> {
   const accepted = await postOnce<CommandView>(run, { ...to, ...orderOf(options) }, key);
   const view = waitMs === null ? accepted : await endOf(run, accepted, waitMs);
   printCommands(run, [view]);
+  if (waitMs !== null) tell(run, options, [view]);
   if (waitMs !== null && view.state !== "succeeded") throw outcomeFault(view);
 }
 
@@ -57,7 +62,13 @@ async function submitMany(run: Run, options: SubmitOptions, key: string): Promis
     failed += views.filter(({ state }) => state !== "succeeded").length;
   }
   if (views.length > 0) printCommands(run, views);
+  if (waitMs !== null) tell(run, options, views);
   if (failed > 0) throw new Fault("SOME_FAILED", { what: `${failed} of ${total} sites failed`, hint: `bowline command ls\nthe same again with --idempotency-key ${key} asks those once more that did not take it` });
+}
+
+function tell(run: Run, { onEnded }: SubmitOptions, views: readonly CommandView[]): void {
+  printLogs(run, views);
+  for (const view of views) onEnded?.(view);
 }
 
 function orderOf(options: SubmitOptions): CommandOrder {
@@ -84,7 +95,7 @@ async function postOnce<Answer>(run: Run, request: CommandOrder & Addressee, key
 
 /** What would be sent to whom, and when it would leave. */
 async function plan(run: Run, { to, spec }: SubmitOptions): Promise<void> {
-  const what = describeSpec(spec);
+  const what = commandTitle(spec);
   for (const { name, link, lastContact } of await sitesOf(run, to)) {
     const when = isLinked(link) ? "now" : `when it returns (link ${link}, last contact ${age(lastContact, Date.now())})`;
     run.terminal.out(`${name}: ${what}, ${when}; nothing was sent\n`);
@@ -102,11 +113,4 @@ async function sitesOf(run: Run, to: Addressee): Promise<SiteSummary[]> {
   const active = (await client.get<Listing<SiteSummary>>(`/sites${query}`)).items.filter(({ state }) => state === "active");
   if (active.length === 0) throw new Fault("SITE_UNKNOWN", { what: "no approved site is meant", why: to.selector === undefined ? "there is none" : `no labels fit "${to.selector}"`, hint: "bowline site ls -o wide shows the labels" });
   return active;
-}
-
-function describeSpec(spec: CommandSpec): string {
-  if (spec.kind === "job") return `job ${spec.namespace}/${spec.name} with image ${spec.image}`;
-  if (spec.kind === "scale") return `scale ${spec.object.kind}/${spec.object.name} to ${spec.replicas}`;
-  if (spec.kind === "restart") return `restart ${spec.object.kind}/${spec.object.name}`;
-  return `${spec.kind} ${spec.objects.length} ${spec.objects.length === 1 ? "object" : "objects"}`;
 }

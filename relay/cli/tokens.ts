@@ -1,6 +1,7 @@
 // `operator token|token ls|token revoke`: tokens of people and programs. A token is printed only where the command's purpose is to hand one over; lists name it by an
 // id that is no secret.
-import type { Listing, LoginAnswer, OperatorTokenRow } from "../../shared/api.ts";
+import type { Listing } from "../../shared/api.ts";
+import type { LoginAnswer, OperatorTokenRow } from "../../shared/api-people.ts";
 import { age, printList, printOne, type Column } from "./output.ts";
 import type { Run } from "./run.ts";
 

@@ -2,14 +2,14 @@
 // commit. What is refused is refused whole, with the field that is wrong. A retry is answered from its key's record before its site is looked for: the site may
 // have another name by now, or be gone. delivery.md sections 2 and 3.
 import { createHash } from "node:crypto";
-import type { CommandBody, CommandOrder, CommandRequest, CommandSpec } from "../../shared/api.ts";
-import { unreachable } from "../../shared/kit/assert.ts";
+import type { CommandBody, CommandOrder, CommandRequest } from "../../shared/api.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { uuidV7 } from "../../shared/kit/random.ts";
-import { findCommandKind } from "../../shared/rules/command-kinds.ts";
+import { deadlineMsMaxOf, findCommandKind } from "../../shared/rules/command-kinds.ts";
 import { invalidField, parseCommandSpec, requireKey, requireText, runMsOf } from "../../shared/rules/command-spec.ts";
+import { commandTitle } from "../../shared/rules/command-title.ts";
 import { targetKeys } from "../../shared/rules/ordering.ts";
 import { envelopeBodyBytesMax } from "../../shared/trust/envelope.ts";
 import type { CommandRow, NewCommand } from "../store/commands.ts";
@@ -18,10 +18,9 @@ import { unknownSite } from "../store/sites.ts";
 import type { RelayStore } from "../store/store.ts";
 import { requestHash } from "./request-hash.ts";
 
-const dayMs = 86_400_000;
-/** Default and greatest time to start: class `write`. trust.md section 2. */
-const deadlineMsDefault = 7 * dayMs;
-const deadlineMsMax = 30 * dayMs;
+const hourMs = 3_600_000;
+/** Time to start when none is asked for, where its class allows as much. delivery.md section 1. */
+const deadlineMsDefault = 168 * hourMs;
 
 export interface SubmitOptions {
   readonly store: RelayStore;
@@ -67,10 +66,11 @@ export function offline(name: string): Fault {
 export function orderOf({ queueMax }: SubmitOptions, { request, operator }: Asked<CommandOrder>, nowMs: number): Order {
   const spec = parseCommandSpec(request.spec);
   const { repeatability, lane } = findCommandKind(spec.kind)!;
-  const expiresInMs = request.expiresInMs ?? deadlineMsDefault;
+  const expiresInMsMax = deadlineMsMaxOf(spec.kind);
+  const expiresInMs = request.expiresInMs ?? Math.min(deadlineMsDefault, expiresInMsMax);
   if (!Number.isSafeInteger(expiresInMs) || expiresInMs <= 0) throw invalidField("expiresInMs", "it must be a whole number of milliseconds above 0");
+  if (expiresInMs > expiresInMsMax) throw new Fault("USAGE", { what: "the deadline is too far away", why: `a command ${spec.kind} may wait ${expiresInMsMax / hourMs} hours at most`, hint: `--expires ${expiresInMsMax / hourMs}h` });
   if (request.live !== undefined && typeof request.live !== "boolean") throw invalidField("live", "it must be true or false");
-  if (expiresInMs > deadlineMsMax) throw new Fault("USAGE", { what: "the deadline is too far away", why: `a command may wait ${deadlineMsMax / dayMs} days at most`, hint: "--expires 30d" });
   const { onFailure = "continue" } = request;
   if (onFailure !== "continue" && onFailure !== "block") throw invalidField("onFailure", 'it must be "continue" or "block"');
   const orderingKey = request.orderingKey === undefined ? undefined : requireKey(request.orderingKey, "orderingKey");
@@ -82,7 +82,7 @@ export function orderOf({ queueMax }: SubmitOptions, { request, operator }: Aske
     kind: spec.kind,
     repeatability,
     lane,
-    what: describe(spec),
+    what: commandTitle(spec),
     keys: targetKeys(spec, orderingKey),
     collapseKey,
     onFailure,
@@ -101,26 +101,4 @@ export function commandId(asked: Asked<CommandOrder>, siteId: string, nowMs: num
   if (asked.idempotencyKey === null) return uuidV7(nowMs);
   const hash = createHash("sha256").update(JSON.stringify([asked.operator.name, asked.idempotencyKey, siteId])).digest("hex");
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-a${hash.slice(17, 20)}-${hash.slice(20, 32)}`;
-}
-
-function describe(spec: CommandSpec): string {
-  return title(spec).slice(0, 200);
-}
-
-function title(spec: CommandSpec): string {
-  const more = (count: number): string => (count === 1 ? "" : ` and ${count - 1} more`);
-  switch (spec.kind) {
-    case "job":
-      return `job ${spec.namespace}/${spec.name}`;
-    case "apply":
-      return `apply ${spec.objects[0]!.kind}/${spec.objects[0]!.metadata.name}${more(spec.objects.length)}`;
-    case "delete":
-      return `delete ${spec.objects[0]!.kind}/${spec.objects[0]!.name}${more(spec.objects.length)}`;
-    case "scale":
-      return `scale ${spec.object.kind}/${spec.object.name} to ${spec.replicas}`;
-    case "restart":
-      return `restart ${spec.object.kind}/${spec.object.name}`;
-    default:
-      return unreachable(spec);
-  }
 }

@@ -1,7 +1,7 @@
 // The API's functions about join tokens: made and shown once, listed without their secret, revoked. What goes into one is judged here: a site that joins with it
 // can only be approved, and its token only be copied, if it fits.
 import { randomBytes, randomUUID } from "node:crypto";
-import type { JoinTokenCreated } from "../../shared/api.ts";
+import type { JoinTokenCreated } from "../../shared/api-people.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { shown } from "../../shared/kit/shown.ts";

@@ -1,5 +1,5 @@
 // The API's functions after the relay was put back from a copy: what the sites have told of it, what waits for a person meanwhile, and that person's word.
-import type { RestoredView } from "../../shared/api.ts";
+import type { RestoredView } from "../../shared/api-people.ts";
 import type { RelayStore } from "../store/store.ts";
 import type { Route } from "./api.ts";
 import { iso } from "./operate-fields.ts";

@@ -1,5 +1,5 @@
 // The API's functions about people: login, operators, their tokens, kube login. See operate-joins.ts for join tokens and operate-sites.ts for sites and commands.
-import type { KubeLoginAnswer, LoginAnswer, OperatorTokenRow } from "../../shared/api.ts";
+import type { KubeLoginAnswer, LoginAnswer, OperatorTokenRow } from "../../shared/api-people.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { shown } from "../../shared/kit/shown.ts";

@@ -6,9 +6,11 @@ import { outcomeOctetsMax } from "./outcome.ts";
 /** idempotent: may run again · verifiable: the cluster tells whether it ran · neither: starts at most once. */
 export type Repeatability = "idempotent" | "verifiable" | "neither";
 
+type Class = "read" | "write" | "admin";
+
 export interface CommandKind {
   readonly repeatability: Repeatability;
-  readonly cls: "read" | "write" | "admin";
+  readonly cls: Class;
   readonly lane: LaneName;
   /** Most octets of its outcome, where that is less than any outcome may have: a site starts it only when it has this room. */
   readonly resultOctetsMax?: number;
@@ -24,14 +26,32 @@ const COMMAND_KINDS: Readonly<Record<string, CommandKind>> = {
   scale: { repeatability: "idempotent", cls: "write", lane: "interactive", resultOctetsMax: shortResultOctets },
   // The stamp that it writes is the time of its claim.
   restart: { repeatability: "idempotent", cls: "write", lane: "interactive", resultOctetsMax: shortResultOctets },
+  // The template that it goes back to, found once: a second run cannot undo the first.
+  undo: { repeatability: "idempotent", cls: "write", lane: "interactive", resultOctetsMax: shortResultOctets },
+  // Nodes are the cluster's, and so are Namespaces, which a write may delete: `admin` is for who may command a site. Its four hours would be over before a site that
+  // is away returns.
+  cordon: { repeatability: "idempotent", cls: "write", lane: "interactive", resultOctetsMax: shortResultOctets },
+  // The very pods that it found first, by their UIDs.
+  drain: { repeatability: "idempotent", cls: "write", lane: "deploy" },
   // A Job's name is derived from the command, so the cluster knows whether it was started.
-  job: { repeatability: "verifiable", cls: "write", lane: "deploy", resultOctetsMax: shortResultOctets },
+  job: { repeatability: "verifiable", cls: "write", lane: "deploy" },
+  script: { repeatability: "verifiable", cls: "write", lane: "deploy" },
+  collect: { repeatability: "idempotent", cls: "read", lane: "interactive" },
 };
+
+const hourMs = 3_600_000;
+/** Greatest time (ms) to start, by class: trust.md section 2. */
+const deadlineMsMax: Readonly<Record<Class, number>> = { read: 24 * hourMs, write: 720 * hourMs, admin: 4 * hourMs };
 
 export const COMMAND_KIND_NAMES: readonly string[] = Object.keys(COMMAND_KINDS);
 
 export function findCommandKind(kind: string): CommandKind | null {
   return Object.hasOwn(COMMAND_KINDS, kind) ? COMMAND_KINDS[kind]! : null;
+}
+
+/** How long (ms) a command of this kind may wait for its start. What is unknown waits least. */
+export function deadlineMsMaxOf(kind: string): number {
+  return deadlineMsMax[findCommandKind(kind)?.cls ?? "admin"];
 }
 
 /** What is unknown may not run twice. */

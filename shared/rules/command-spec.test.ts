@@ -8,6 +8,10 @@ const configMap = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a", 
 const apply = { kind: "apply", objects: [configMap], forceConflicts: false };
 const web = { apiVersion: "apps/v1", kind: "Deployment", name: "web", namespace: "shop" };
 const scale = { kind: "scale", object: web, replicas: 0 };
+const undo = { kind: "undo", object: web, toRevision: 3 };
+const drain = { kind: "drain", node: "node-3.plant", force: true, deleteEmptyDir: false, gracePeriodMs: 30_000, timeoutMs: 60_000 };
+const script = { kind: "script", name: "rotate", namespace: "shop", image: "busybox", env: {}, timeoutMs: 60_000, script: "echo ü\n", shell: "/bin/bash", args: ["a"] };
+const collect = { kind: "collect", namespaces: ["shop"], sinceMs: 60_000 };
 const body = { operator: "ann", tier: "admin", spec: job };
 
 function faultOf(run: () => unknown): [FaultCode, string] | null {
@@ -27,6 +31,12 @@ test("a spec comes back with the members that are known, and their defaults", ()
   expect(parseCommandSpec({ kind: "delete", objects: [{ ...web, uid: "x" }] })).toEqual({ kind: "delete", objects: [web] });
   expect(parseCommandSpec({ ...scale, extra: 1 })).toEqual(scale);
   expect(parseCommandSpec({ kind: "restart", object: web, replicas: 3 })).toEqual({ kind: "restart", object: web });
+  for (const spec of [undo, drain, script, collect, { kind: "cordon", node: "n", isOn: false }]) expect(parseCommandSpec({ ...spec, extra: 1 })).toEqual(spec);
+  expect(parseCommandSpec({ kind: "undo", object: web })).toEqual({ ...undo, toRevision: 0 });
+  expect(parseCommandSpec({ kind: "drain", node: "n" })).toEqual({ kind: "drain", node: "n", force: false, deleteEmptyDir: false, gracePeriodMs: null, timeoutMs: 3_600_000 });
+  expect(parseCommandSpec({ kind: "script", name: "a", image: "b", script: "x" })).toEqual({ kind: "script", name: "a", namespace: "default", image: "b", env: {}, timeoutMs: 3_600_000, script: "x", shell: "/bin/sh", args: [] });
+  expect(parseCommandSpec({ kind: "collect" })).toEqual({ kind: "collect", namespaces: [], sinceMs: 3_600_000 });
+  expect(parseCommandSpec({ ...collect, namespaces: ["a", "b", "a"] })).toEqual({ ...collect, namespaces: ["a", "b"] });
 });
 
 describe("is refused, with the field that is wrong", () => {
@@ -54,6 +64,26 @@ describe("is refused, with the field that is wrong", () => {
     ["nothing to scale", { kind: "scale", replicas: 1 }, "COMMAND_INVALID", /spec\.object/],
     ["a restart of what has no pods of its own", { kind: "restart", object: { ...web, kind: "ConfigMap" } }, "COMMAND_INVALID", /spec\.object\.kind/],
     ["a restart beside the namespace", { kind: "restart", object: { ...web, namespace: "../x" } }, "COMMAND_INVALID", /spec\.object\.namespace/],
+    ["an undo of what has no revisions", { ...undo, object: { ...web, kind: "ConfigMap" } }, "COMMAND_INVALID", /spec\.object\.kind/],
+    ["an undo in a version that has no revisions", { ...undo, object: { ...web, apiVersion: "apps/v1beta1" } }, "COMMAND_INVALID", /spec\.object\.apiVersion/],
+    ["a revision before the first", { ...undo, toRevision: -1 }, "COMMAND_INVALID", /spec\.toRevision/],
+    ["a node with a path in its name", { ...drain, node: "a/../b" }, "COMMAND_INVALID", /spec\.node/],
+    ["no node", { ...drain, node: undefined }, "COMMAND_INVALID", /spec\.node/],
+    ["a cordon that is neither on nor off", { kind: "cordon", node: "n" }, "COMMAND_INVALID", /spec\.isOn/],
+    ["an option that is a text", { ...drain, force: "yes" }, "COMMAND_INVALID", /spec\.force/],
+    ["an option that is a number", { ...drain, deleteEmptyDir: 1 }, "COMMAND_INVALID", /spec\.deleteEmptyDir/],
+    ["a grace period that is negative", { ...drain, gracePeriodMs: -1 }, "COMMAND_INVALID", /spec\.gracePeriodMs/],
+    ["a drain without an end", { ...drain, timeoutMs: Number.POSITIVE_INFINITY }, "COMMAND_INVALID", /spec\.timeoutMs/],
+    ["no script", { ...script, script: " \n" }, "COMMAND_INVALID", /spec\.script/],
+    ["a script that is too long, in octets", { ...script, script: "ü".repeat(32_769) }, "COMMAND_INVALID", /spec\.script/],
+    ["a script with a NUL", { ...script, script: "a\0b" }, "COMMAND_INVALID", /spec\.script/],
+    ["an argument with a NUL", { ...script, args: ["\0"] }, "COMMAND_INVALID", /spec\.script/],
+    ["arguments that are no list", { ...script, args: "a" }, "COMMAND_INVALID", /spec\.args/],
+    ["no shell", { ...script, shell: "" }, "COMMAND_INVALID", /spec\.shell/],
+    ["a script without an image", { ...script, image: undefined }, "COMMAND_INVALID", /spec\.image/],
+    ["a bundle of a namespace with a path in it", { ...collect, namespaces: ["shop", "../x"] }, "COMMAND_INVALID", /spec\.namespaces\[1\]/],
+    ["a bundle of too many namespaces", { ...collect, namespaces: Array.from({ length: 51 }, (_value, index) => `n-${index}`) }, "COMMAND_INVALID", /spec\.namespaces/],
+    ["a bundle of no time", { ...collect, sinceMs: 0 }, "COMMAND_INVALID", /spec\.sinceMs/],
     ["more objects than fit", { ...apply, objects: Array.from({ length: 1_001 }, () => configMap) }, "COMMAND_INVALID", /spec\.objects/],
   ];
   test.each(refused)("%s", (_what, spec, code, field) => {
@@ -95,4 +125,5 @@ test("keys of operators are printable and bounded", () => {
 test("a run may take what its kind says", () => {
   expect(runMsOf(parseCommandSpec(job))).toBe(360_000);
   expect(runMsOf(parseCommandSpec(apply))).toBe(3_600_000);
+  expect([script, drain, collect, undo].map((spec) => runMsOf(parseCommandSpec(spec)))).toEqual([360_000, 360_000, 900_000, 3_600_000]);
 });

@@ -45,7 +45,7 @@ test("jobs of one name wait for each other, others do not, nor do they hold back
 
 test("small changes wait for what touches the same object, and not for each other beside it", () => {
   const web = { apiVersion: "apps/v1", kind: "Deployment", name: "web", namespace: "shop" };
-  const changes: CommandSpec[] = [{ kind: "scale", object: web, replicas: 1 }, { kind: "restart", object: web }, { kind: "delete", objects: [web] }];
+  const changes: CommandSpec[] = [{ kind: "scale", object: web, replicas: 1 }, { kind: "restart", object: web }, { kind: "undo", object: web, toRevision: 0 }, { kind: "delete", objects: [web] }];
   const other: CommandSpec = { kind: "delete", objects: [{ ...web, name: "other" }] };
   for (const left of changes) {
     for (const right of changes) expect(waits(left, right)).toBe(true);
@@ -54,6 +54,15 @@ test("small changes wait for what touches the same object, and not for each othe
     expect(waits(left, other)).toBe(false);
   }
   expect(waits({ kind: "delete", objects: [{ apiVersion: "v1", kind: "Namespace", name: "shop" }] }, changes[0]!)).toBe(true);
+});
+
+test("what is done to a node waits for what is done to the node, a script for a Job of its name, and a bundle for nothing", () => {
+  const node = (name: string): CommandSpec[] => [{ kind: "cordon", node: name, isOn: true }, { kind: "drain", node: name, force: false, deleteEmptyDir: false, gracePeriodMs: null, timeoutMs: 1_000 }, { kind: "delete", objects: [{ apiVersion: "v1", kind: "Node", name }] }];
+  for (const left of node("a")) for (const right of node("a")) expect(waits(left, right)).toBe(true);
+  for (const left of node("a")) for (const right of node("b")) expect(waits(left, right)).toBe(false);
+  const script: CommandSpec = { kind: "script", name: "a", namespace: "x", image: "i", env: {}, timeoutMs: 1_000, script: "s", shell: "sh", args: [] };
+  expect([waits(script, job("a", "x")), waits(script, job("b", "x")), waits(apply(object("Namespace", "x")), script)]).toEqual([true, false, true]);
+  expect(targetKeys({ kind: "collect", namespaces: ["x"], sinceMs: 1 })).toEqual([]);
 });
 
 test("an operator's own key is kept beside what is touched", () => {

@@ -1,6 +1,7 @@
 // Which commands wait for which: the keys of what a command changes (its own) and of what it stands on (shared). Two commands are kept in order when one's own
 // key is any key of the other; everything else runs side by side. Both ends derive the same keys from the same body. Pure. delivery.md section 4.
 import type { CommandSpec, ObjectRef } from "../api.ts";
+import { unreachable } from "../kit/assert.ts";
 
 export interface TargetKey {
   readonly key: string;
@@ -16,16 +17,31 @@ export function targetKeys(spec: CommandSpec, orderingKey?: string): TargetKey[]
   const own = (key: string): void => void keys.set(key, true);
   const standsOn = (key: string): void => void keys.set(key, keys.get(key) ?? false);
   if (orderingKey !== undefined) own(`key:${orderingKey}`);
-  if (spec.kind === "job") {
+  if (spec.kind === "job" || spec.kind === "script") {
     own(objectKey("Job", spec.name, spec.namespace));
     standsOn(namespaceKey(spec.namespace));
   } else for (const ref of refsOf(spec)) addObject(ref, own, standsOn);
   return [...keys].map(([key, isOwn]) => ({ key, isOwn }));
 }
 
-function refsOf(spec: Exclude<CommandSpec, { kind: "job" }>): ObjectRef[] {
-  if (spec.kind === "apply") return spec.objects.map(({ apiVersion, kind, metadata: { name, namespace } }) => ({ apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) }));
-  return spec.kind === "delete" ? [...spec.objects] : [spec.object];
+function refsOf(spec: Exclude<CommandSpec, { kind: "job" | "script" }>): readonly ObjectRef[] {
+  switch (spec.kind) {
+    case "apply":
+      return spec.objects.map(({ apiVersion, kind, metadata: { name, namespace } }) => ({ apiVersion, kind, name, ...(namespace === undefined ? {} : { namespace }) }));
+    case "delete":
+      return spec.objects;
+    case "scale":
+    case "restart":
+    case "undo":
+      return [spec.object];
+    case "cordon":
+    case "drain":
+      return [{ apiVersion: "v1", kind: "Node", name: spec.node }];
+    case "collect":
+      return []; // it changes nothing, and whoever waits for it must not wait for what hangs
+    default:
+      return unreachable(spec);
+  }
 }
 
 function addObject({ kind, apiVersion, name, namespace = "default" }: ObjectRef, own: (key: string) => void, standsOn: (key: string) => void): void {

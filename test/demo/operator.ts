@@ -3,7 +3,8 @@
 import { readFileSync } from "node:fs";
 import { request } from "node:https";
 import { dirname, join } from "node:path";
-import type { JoinTokenCreated, SiteDetail } from "../../shared/api.ts";
+import type { SiteDetail } from "../../shared/api.ts";
+import type { JoinTokenCreated } from "../../shared/api-people.ts";
 import { pause, systemClock } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { noProxySettings } from "../../shared/kit/dial.ts";

@@ -86,7 +86,7 @@ export class RunnerBench {
     const { store, clock, api } = this;
     this.#stop = new AbortController();
     const time = { estimate: () => (this.knowsTime ? { nowMs: clock.wallMs(), errorMs: 10 } : null), shownMs: () => clock.wallMs() };
-    return new Runner({ store, catalog: makeCatalog({ objects: api.objects, impersonationOf, statusFault }, clock), clock, log: silentLog, time, signal: this.#stop.signal, onLetter: () => {} });
+    return new Runner({ store, catalog: makeCatalog({ objects: api.objects, impersonationOf, statusFault }, clock, async () => ({})), clock, log: silentLog, time, signal: this.#stop.signal, onLetter: () => {} });
   }
 
   async close(): Promise<void> {

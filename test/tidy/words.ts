@@ -10,6 +10,8 @@ const THEIRS = new Map([
   ["shared/kit/log.ts info", "pino's log level"],
   ["agent/kube/facts.ts nodeInfo", "Kubernetes: status of a Node"],
   ["agent/manifest.test.ts stringData", "Kubernetes: a Secret"],
+  ["agent/command/undo.ts data", "Kubernetes: a ControllerRevision"],
+  ["relay/cli/upkeep.ts deleteEmptydirData", "kubectl: --delete-emptydir-data, as commander names it"],
   ["test/kit/kubesim/tree.ts manager", "Kubernetes: an entry of managedFields"],
   ["agent/command/apply.ts FIELD_MANAGER", "Kubernetes: fieldManager of a server-side apply"],
 ]);

@@ -8,7 +8,7 @@ import { BrokenPipe, ExitShell, type Output, type Process } from "./process.ts";
 import { commands } from "./shell-commands.ts";
 import { runProgram } from "./shell.ts";
 import { badRequest } from "./status.ts";
-import { branch, isTree, list, text, type KubeObject, type Tree } from "./tree.ts";
+import { branch, count, isTree, list, text, type KubeObject, type Tree } from "./tree.ts";
 import { cookedLines, terminalOutput } from "./terminal.ts";
 import type { World } from "./world.ts";
 
@@ -28,6 +28,8 @@ export interface ContainerRun {
   state: Tree;
   lastState: Tree;
   restarts: number;
+  /** Its pod's activeDeadlineSeconds were over before it ended. */
+  isLate: boolean;
 }
 
 type End = { readonly exitCode: number; readonly reason: "Completed" | "Error" };
@@ -36,7 +38,9 @@ type End = { readonly exitCode: number; readonly reason: "Completed" | "Error" }
 const restartMsMin = 10_000;
 const restartMsMax = 300_000;
 
-const argumentsOf = (spec: Tree): string[] => [...list(spec, "command"), ...list(spec, "args")].map(String);
+/** $(NAME) is the environment's, where it has it; $$ is one $. */
+const argumentsOf = (spec: Tree, env: ReadonlyMap<string, string>): string[] =>
+  [...list(spec, "command"), ...list(spec, "args")].map((word) => String(word).replace(/\$\$|\$\(([^)]*)\)/g, (whole, name: string | undefined) => (name === undefined ? "$" : (env.get(name) ?? whole))));
 
 export class PodRuntime {
   readonly #world: World;
@@ -120,7 +124,7 @@ export class PodRuntime {
   #newRun(pod: KubeObject, spec: Tree): ContainerRun {
     const env = containerEnv(this.#world, pod, spec);
     const state = { waiting: { reason: "ContainerCreating" } };
-    return { name: text(spec, "name"), spec, pod, files: containerFiles(this.#world, pod, spec), env, stop: new AbortController(), input: new ByteQueue(), onlookers: new Set(), log: new LogBook(), previous: null, state, lastState: {}, restarts: 0 };
+    return { name: text(spec, "name"), spec, pod, files: containerFiles(this.#world, pod, spec), env, stop: new AbortController(), input: new ByteQueue(), onlookers: new Set(), log: new LogBook(), previous: null, state, lastState: {}, restarts: 0, isLate: false };
   }
 
   /** A container's whole life, restarts included. */
@@ -169,21 +173,29 @@ export class PodRuntime {
       run.log.append(Buffer.from(bytes as Buffer), clock.wallMs());
       await (isTty ? terminalOutput(show) : show)(bytes);
     };
-    const words = argumentsOf(run.spec);
-    const process = this.process(run, { stdin: run.spec["stdin"] !== true ? noInput() : isTty ? cookedLines(run.input.read(), show, () => run.input.finish()) : run.input.read(), out: write, err: write, isTty, terminalSize: () => ({ rows: 24, columns: 80 }) }, run.stop.signal);
+    const words = argumentsOf(run.spec, run.env);
+    const late = new AbortController();
+    const deadline = count(run.pod, "spec", "activeDeadlineSeconds");
+    const cancelDeadline = deadline === undefined ? () => {} : clock.after(deadline * 1000, () => late.abort(new Error("its time is over")));
+    const ending = AbortSignal.any([run.stop.signal, late.signal]);
+    const process = this.process(run, { stdin: run.spec["stdin"] !== true ? noInput() : isTty ? cookedLines(run.input.read(), show, () => run.input.finish()) : run.input.read(), out: write, err: write, isTty, terminalSize: () => ({ rows: 24, columns: 80 }) }, ending);
     const program = words[0]?.slice(words[0].lastIndexOf("/") + 1) ?? "";
     try {
       const least = isJob ? pause(clock, settings.jobRunMs, run.stop.signal) : Promise.resolve();
       least.catch(() => undefined); // it is awaited below, or the pod was stopped
       let exitCode = 0;
       if (commands[program] !== undefined) exitCode = await exitCodeOf(() => runProgram(words, process));
-      else if (!isJob) await new Promise((_, reject) => run.stop.signal.addEventListener("abort", () => reject(run.stop.signal.reason as Error), { once: true }));
+      else if (!isJob) await new Promise((_, reject) => ending.addEventListener("abort", () => reject(ending.reason as Error), { once: true }));
       await least;
       return { exitCode, reason: exitCode === 0 ? "Completed" : "Error" };
     } catch (error) {
       if (run.stop.signal.aborted) return null;
+      run.isLate = late.signal.aborted;
+      if (run.isLate) return { exitCode: 137, reason: "Error" };
       await write(`${String(error)}\n`);
       return { exitCode: 1, reason: "Error" };
+    } finally {
+      cancelDeadline();
     }
   }
 
@@ -245,6 +257,7 @@ function podStatus(pod: KubeObject, runs: readonly ContainerRun[], now: string):
     podIP,
     podIPs: [{ ip: podIP }],
     startTime: text(old, "startTime") || now,
+    ...(runs.some((run) => run.isLate) ? { reason: "DeadlineExceeded", message: "Pod was active on the node longer than the specified deadline" } : {}),
     containerStatuses,
     ...(ephemeral.length > 0 ? { ephemeralContainerStatuses: ephemeral } : {}),
   };

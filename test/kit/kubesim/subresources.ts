@@ -1,4 +1,4 @@
-// Subresources that are no streams: scale, eviction, tokens, bindings, and the HTTP proxy to a pod or Service, which answers
+// Subresources that are no streams: scale, eviction (within disruption budgets), tokens, bindings, and the HTTP proxy to a pod or Service, which answers
 // `hello from <name>` and, at /echo, what it was sent.
 import { randomBytes } from "node:crypto";
 import { readBody, readObject, readPatch } from "./body.ts";
@@ -7,8 +7,10 @@ import { mergePatched, jsonPatched } from "./patch.ts";
 import { encoded, plainFormat } from "./present.ts";
 import type { Exchange } from "./reply.ts";
 import type { ResourceRoute } from "./route.ts";
+import { selectorObjectPredicate } from "./selectors.ts";
 import { badRequest, conflict, noSuchPath, StatusError, statusOf } from "./status.ts";
 import { branch, count, isTree, text, timeText, without, type KubeObject, type Tree } from "./tree.ts";
+import { isReady } from "./workloads.ts";
 import { update, type WriteRequest } from "./write.ts";
 import type { World } from "./world.ts";
 
@@ -51,8 +53,24 @@ async function serveScale(world: World, exchange: Exchange, request: WriteReques
   return answer(exchange, 200, scaleOf(written));
 }
 
+/** Refuses what would leave a disruption budget with too few ready pods; a pod that is not ready may go. */
+function requireBudget(world: World, namespace: string | undefined, pod: KubeObject): void {
+  const budgets = world.store.list(world.kinds.find("policy", "v1", "poddisruptionbudgets")!, namespace).filter((budget) => selectorObjectPredicate(branch(budget, "spec")["selector"])(pod));
+  if (budgets.length > 1) throw new StatusError(500, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
+  const budget = budgets[0];
+  if (budget === undefined || !isReady(pod)) return;
+  const guarded = world.store.list(world.kinds.find("", "v1", "pods")!, namespace).filter(selectorObjectPredicate(branch(budget, "spec")["selector"]));
+  const healthy = guarded.filter(isReady).length;
+  const most = count(budget, "spec", "maxUnavailable");
+  const least = count(budget, "spec", "minAvailable") ?? (most === undefined ? 0 : guarded.length - most);
+  if (healthy - 1 >= least) return;
+  const cause = { reason: "DisruptionBudget", message: `The disruption budget ${budget.metadata.name} needs ${least} healthy pods and has ${healthy} currently` };
+  throw new StatusError(429, "Cannot evict pod as it would violate the pod's disruption budget.", { details: { causes: [cause] } });
+}
+
 async function serveEviction(world: World, exchange: Exchange, request: WriteRequest, name: string): Promise<void> {
   const body = await readObject(exchange, world.settings.bodyBytesMax);
+  requireBudget(world, request.namespace, world.store.get(request.kind, request.namespace, name));
   deleteObject(world, request.kind, request.namespace, name, deleteOptions(request.query, branch(body, "deleteOptions")));
   return answer(exchange, 201, { ...statusOf(201, "", undefined, ""), status: "Success" });
 }

@@ -47,6 +47,29 @@ export function setStatus(world: World, kind: Kind, object: KubeObject, status: 
   if (!isSame(object["status"], status)) world.store.amend(kind, object.metadata.namespace, object.metadata.name, (current) => ({ ...current, status }));
 }
 
+/** Revisions that are kept of a StatefulSet or DaemonSet, the current one aside. */
+const revisionsKeptDefault = 10;
+
+/** The ControllerRevision of the current template, made or brought back with the next number, and its name, which is its pods' hash. */
+function currentRevision(world: World, owner: KubeObject): string {
+  const kind = world.kinds.find("apps", "v1", "controllerrevisions")!;
+  const { namespace } = owner.metadata;
+  const template = branch(owner, "spec", "template");
+  const hash = templateHash(template);
+  const name = `${owner.metadata.name}-${hash}`;
+  const numberOf = (each: KubeObject): number => count(each, "revision") ?? 0;
+  const all = ownedBy(world, kind, owner).toSorted((left, right) => numberOf(left) - numberOf(right));
+  const newest = numberOf(all.at(-1) ?? owner);
+  const found = all.find((each) => each.metadata.name === name);
+  if (found === undefined) {
+    const labels = { ...(branch(template, "metadata", "labels") as Record<string, string>), "controller-revision-hash": hash };
+    world.store.insert(kind, { apiVersion: "apps/v1", kind: "ControllerRevision", metadata: { name, namespace: namespace!, labels, ownerReferences: [ownerReference(owner)] }, data: { spec: { template: { ...structuredClone(template), $patch: "replace" } } }, revision: newest + 1 });
+  } else if (numberOf(found) !== newest) world.store.replace(kind, { ...found, revision: newest + 1 });
+  const old = all.filter((each) => each.metadata.name !== name);
+  for (const each of old.slice(0, Math.max(0, old.length - (count(owner, "spec", "revisionHistoryLimit") ?? revisionsKeptDefault)))) world.store.remove(kind, namespace, each.metadata.name);
+  return hash;
+}
+
 const templateHash = (template: unknown): string => createHash("sha256").update(JSON.stringify(template)).digest("hex").slice(0, 10);
 
 function conditionOf(world: World, object: KubeObject, type: string, status: string, reason: string, message: string): Tree {
@@ -152,7 +175,7 @@ export function reconcileReplicaSet(world: World, set: KubeObject): void {
 export function reconcileStatefulSet(world: World, set: KubeObject): void {
   const { name, namespace } = set.metadata;
   const wanted = count(set, "spec", "replicas") ?? 1;
-  const hash = `${name}-${templateHash(branch(set, "spec", "template"))}`;
+  const hash = `${name}-${currentRevision(world, set)}`;
   const pods = ownedBy(world, podsKind(world), set);
   const indexOf = (pod: KubeObject): number => Number(pod.metadata.name.slice(name.length + 1));
   for (const pod of pods) {
@@ -171,7 +194,7 @@ export function reconcileStatefulSet(world: World, set: KubeObject): void {
 export function reconcileDaemonSet(world: World, set: KubeObject): void {
   const { namespace } = set.metadata;
   const nodes = world.store.list(world.kinds.find("", "v1", "nodes")!);
-  const hash = templateHash(branch(set, "spec", "template"));
+  const hash = currentRevision(world, set);
   const pods = ownedBy(world, podsKind(world), set);
   for (const pod of pods) if (pod.metadata.labels?.["controller-revision-hash"] !== hash) world.store.remove(podsKind(world), namespace, pod.metadata.name);
   for (const node of nodes) {
