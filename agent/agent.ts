@@ -24,7 +24,7 @@ import type { SiteCluster } from "./kube/site-cluster.ts";
 import { LetterDesk } from "./letter-desk.ts";
 import type { AgentStatus } from "./local.ts";
 import { makeHello, serveLink, type Shaken } from "./serve-link.ts";
-import { followTime, keepTime, type TimePorts } from "./keep-time.ts";
+import { followTime, keepTime, noteTime, type TimePorts } from "./keep-time.ts";
 import type { AgentPorts } from "./ports.ts";
 import { SiteClock, type ClockRecord } from "./site-clock.ts";
 import { SiteStanding } from "./standing.ts";
@@ -93,6 +93,7 @@ export class Agent {
     this.#standing = await SiteStanding.open(this.#folder, relay);
     this.#cluster = await this.#ports.openCluster();
     this.#assemble();
+    this.#scope.onEnd(noteTime(this.#timePorts));
     let reporting = Promise.resolve();
     try {
       await this.#ports.listen({ status: () => this.#status(), isLinked: () => this.#link !== null }, (server) => this.#closeAtEnd(server));

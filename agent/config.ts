@@ -2,6 +2,7 @@
 import { hostname } from "node:os";
 import { parseCount, parseDurationWithin, parseOneOf, parseSizeWithin, parseSwitch, parseText, readSettings, settingsHelp, type Settings } from "../shared/kit/config.ts";
 import { parseProxySettings, type ProxySettings } from "../shared/kit/dial.ts";
+import { Fault } from "../shared/kit/errors.ts";
 import { LOG_LEVELS } from "../shared/kit/log.ts";
 import { heardDrainMsMax } from "../shared/link/drain.ts";
 
@@ -10,6 +11,12 @@ const reportEveryMs = { min: 1_000, max: 7 * 86_400_000 } as const;
 
 /** MiB. Below 32 a share holds hardly a dozen results; above 64 GiB somebody meant something else. */
 const storeMiB = { min: 32, max: 65_536 } as const;
+
+function parseClockShift(text: string): { readonly wallMs: number; readonly isReboot: boolean } {
+  const [, wallMs, reboot] = /^(-?\d{1,13})(,reboot)?$/.exec(text) ?? [];
+  if (wallMs === undefined) throw new Fault("USAGE", { what: `"${text}" is no shift of a clock`, why: "it takes MS or MS,reboot" });
+  return { wallMs: Number(wallMs), isReboot: reboot !== undefined };
+}
 
 const TABLE = {
   data: { flag: "--data", env: "BOWLINE_DATA", fallback: "./.bowline/agent", parse: parseText, help: "folder for the database and keys" },
@@ -29,6 +36,7 @@ const TABLE = {
   logLevel: { flag: "--log-level", env: "BOWLINE_LOG_LEVEL", fallback: "info" as const, parse: parseOneOf(LOG_LEVELS), help: LOG_LEVELS.join(", ") },
   logFormat: { flag: "--log-format", env: "BOWLINE_LOG_FORMAT", fallback: "auto" as const, parse: parseOneOf(["auto", "json", "text"] as const), help: "auto is text on a terminal and JSON elsewhere" },
   crash: { flag: "--crash-at", env: "BOWLINE_CRASH_AT", fallback: "", parse: parseText, help: "for tests: kill the process at this named point, NAME or NAME:N" },
+  clockShift: { flag: "--clock-shift", env: "BOWLINE_CLOCK_SHIFT", fallback: { wallMs: 0, isReboot: false }, parse: parseClockShift, help: "for tests: the wall clock is off by so many ms; MS,reboot: and the machine was booted anew", shown: "none" },
   output: { flag: "--output", short: "-o", env: "BOWLINE_OUTPUT", fallback: "text" as const, parse: parseOneOf(["text", "json"] as const), help: "status, doctor, join: text or json" },
   image: { flag: "--image", env: "BOWLINE_IMAGE", fallback: "bowline/agent:0.1.0", parse: parseText, help: "manifest: the agent's image" },
   storageClass: { flag: "--storage-class", env: "BOWLINE_STORAGE_CLASS", fallback: "", parse: parseText, help: "manifest: storage class of its volume", shown: "the cluster's default" },

@@ -1,4 +1,4 @@
-// Keeps the site's time agreed with the relay: asks on a long link, and writes each agreement down for the next start. Called by agent.ts; the rules of the time
+// Keeps the site's time agreed with the relay: asks on a long link, and writes it down for the next start, at each agreement and every hour. Called by agent.ts; the rules of the time
 // itself are site-clock.ts.
 import type { Clock } from "../shared/kit/clock.ts";
 import { asFault } from "../shared/kit/errors.ts";
@@ -9,6 +9,9 @@ import type { AgentStore } from "./store/store.ts";
 
 /** While linked, the relay's time is asked for this often (ms): 200 ppm of drift are 360 ms by then. */
 const askTimeMs = 1_800_000;
+
+/** The time is written down this often (ms), linked or not: a reboot after days without a link finds it no older. */
+const noteTimeMs = 3_600_000;
 
 export interface TimePorts {
   readonly clock: Clock;
@@ -35,6 +38,17 @@ export function followTime(ports: TimePorts, link: Link): () => void {
   function again(): void {
     link.ping();
     cancel = clock.after(askTimeMs, again);
+  }
+  return () => cancel();
+}
+
+/** Writes the time down now and then. Returns what ends that. */
+export function noteTime(ports: TimePorts): () => void {
+  const { clock, siteClock } = ports;
+  let cancel = clock.after(noteTimeMs, note);
+  function note(): void {
+    void keepTime(ports, siteClock.record());
+    cancel = clock.after(noteTimeMs, note);
   }
   return () => cancel();
 }

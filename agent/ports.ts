@@ -38,12 +38,17 @@ export interface AgentPorts {
 /** Random for each run of the process. */
 export const boot = randomBytes(12).toString("hex");
 
+/** Of a machine whose wall clock is off, and that was booted anew as this process began: for tests, since nothing may set the machine's own. */
+function shifted({ clockShift: { wallMs, isReboot } }: AgentSettings): { readonly clock: Clock; readonly machine: Machine } {
+  const machine = isReboot ? { kernelBoot: boot, uptimeMs: () => process.uptime() * 1_000 } : thisMachine;
+  return { machine, clock: wallMs === 0 ? systemClock : { ...systemClock, wallMs: () => systemClock.wallMs() + wallMs } };
+}
+
 export function machinePorts(settings: AgentSettings, log: Logger): AgentPorts {
   const { data, healthPort, httpCodec } = settings;
   return {
-    clock: systemClock,
+    ...shifted(settings),
     random: systemRandom,
-    machine: thisMachine,
     boot,
     openRelay: (relay, signal) => openRelaySocket({ relay, proxy: proxyOf(settings), signal }),
     openCluster: () => openSiteCluster({ place: settings, clock: systemClock, httpCodec }),

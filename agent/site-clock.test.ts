@@ -78,7 +78,7 @@ test("a reboot keeps the time only by a wall clock that agreed at the last conta
   const { state, clock } = stage();
   const rebooted = { kernelBoot: "boot-2", uptimeMs: () => 1_000 };
   state.wallMs = start + 120_000;
-  expect(new SiteClock(clock, rebooted, recordOf()).estimate()).toEqual({ nowMs: start + 120_000, errorMs: 60_024 });
+  expect(new SiteClock(clock, rebooted, recordOf()).estimate()).toEqual({ nowMs: start + 120_000, errorMs: 60_034 });
   expect(new SiteClock(clock, rebooted, { ...recordOf(), wallMs: start - 86_400_000 }).estimate()).toBeNull();
 });
 
@@ -86,4 +86,50 @@ test("a wall clock that went back over a reboot is not believed", () => {
   const { state, clock } = stage();
   state.wallMs = 0;
   expect(new SiteClock(clock, { kernelBoot: "boot-2", uptimeMs: () => 1_000 }, recordOf()).estimate()).toBeNull();
+});
+
+const year = 365 * 86_400_000;
+const hour = 3_600_000;
+
+test("a wall clock that is a year ahead after a reboot is not believed: nothing expires by it", () => {
+  const { state, clock } = stage();
+  const rebooted = { kernelBoot: "boot-2", uptimeMs: () => 1_000 };
+  state.wallMs = start + year;
+  expect(new SiteClock(clock, rebooted, recordOf()).estimate()).toBeNull();
+  state.wallMs = start + 20 * hour;
+  expect(new SiteClock(clock, rebooted, recordOf()).estimate()!.nowMs).toBe(start + 20 * hour);
+});
+
+test("what is written down every hour bridges a reboot after days without a link, its error with it", () => {
+  const { state, clock, machine } = stage();
+  const site = new SiteClock(clock, machine, null);
+  site.agree(start, 0);
+  pass(state, 72 * hour);
+  const record = site.record();
+  pass(state, hour);
+  const { nowMs, errorMs } = new SiteClock(clock, { kernelBoot: "boot-2", uptimeMs: () => 1_000 }, record).estimate()!;
+  expect(nowMs).toBe(start + 73 * hour);
+  expect(errorMs).toBeGreaterThan(60_000 + (73 * hour * 200) / 1e6);
+});
+
+test.each([year, -year])("a wall clock that jumped by %i ms while the machine ran counts for nothing after a reboot", (jump) => {
+  const { state, clock, machine } = stage();
+  const site = new SiteClock(clock, machine, null);
+  site.agree(start, 0);
+  pass(state, hour);
+  state.wallMs += jump;
+  expect(site.estimate()!.nowMs).toBe(start + hour);
+  const record = site.record();
+  pass(state, hour);
+  expect(new SiteClock(clock, { kernelBoot: "boot-2", uptimeMs: () => 1_000 }, record).estimate()).toBeNull();
+  expect(new SiteClock(clock, machine, record).estimate()!.nowMs).toBe(start + 2 * hour); // the same boot: by uptime
+});
+
+test("a relay whose clock goes 10 min slow is followed: its deadlines are by that clock", () => {
+  const { state, clock, machine } = stage();
+  const site = new SiteClock(clock, machine, null);
+  site.agree(start, 0);
+  pass(state, hour);
+  site.agree(start + hour - 600_000, 0);
+  expect(site.estimate()!.nowMs).toBe(start + hour - 600_000);
 });

@@ -11,18 +11,25 @@ const wallAgreesMs = 30_000;
 /** What a reboot may hide (ms). */
 const rebootErrorMs = 60_000;
 const restartErrorMs = 1_000;
+/**
+ * A wall clock alone bridges a reboot of at most this long (ms) since the time was written down. One that is a year ahead looks like a machine that was off for a year, and
+ * would expire everything: then the time is unknown, and what waits goes on waiting for a link.
+ */
+const rebootMsMax = 86_400_000;
 
 export interface TimeEstimate {
   readonly nowMs: number;
   readonly errorMs: number;
 }
 
-/** What is kept between runs: one agreement with a relay. */
+/** What is kept between runs: the relay's time as it was known at one moment, and what this machine's clocks said then. */
 export interface ClockRecord {
   readonly relayMs: number;
   readonly wallMs: number;
   readonly uptimeMs: number;
   readonly kernelBoot: string;
+  /** Of `relayMs`. Not in records of earlier versions, which were made at an agreement. */
+  readonly errorMs?: number;
 }
 
 export interface Machine {
@@ -65,12 +72,14 @@ export class SiteClock {
     const uptimeMs = this.#machine.uptimeMs();
     const wallMs = this.#clock.wallMs();
     const elapsedMs = uptimeMs - record.uptimeMs;
+    const knownMs = record.errorMs ?? 0;
     if (record.kernelBoot !== "" && record.kernelBoot === this.#machine.kernelBoot && elapsedMs >= 0) {
-      return { relayMs: record.relayMs + elapsedMs, uptimeMs, errorMs: restartErrorMs + (elapsedMs * driftPpm) / 1e6 };
+      return { relayMs: record.relayMs + elapsedMs, uptimeMs, errorMs: knownMs + restartErrorMs + (elapsedMs * driftPpm) / 1e6 };
     }
     const offWallMs = record.wallMs - record.relayMs;
-    if (Math.abs(offWallMs) > wallAgreesMs || wallMs < record.wallMs) return null;
-    return { relayMs: wallMs - offWallMs, uptimeMs, errorMs: rebootErrorMs + ((wallMs - record.wallMs) * driftPpm) / 1e6 };
+    const awayMs = wallMs - record.wallMs;
+    if (Math.abs(offWallMs) > wallAgreesMs || awayMs < 0 || awayMs > rebootMsMax) return null;
+    return { relayMs: wallMs - offWallMs, uptimeMs, errorMs: knownMs + rebootErrorMs + (awayMs * driftPpm) / 1e6 };
   }
 
   /** This moment, to be named later to `agree`: what is stored in between must not make the clock late. */
@@ -87,7 +96,13 @@ export class SiteClock {
     const before = this.#estimateAt(at.uptimeMs);
     if (before !== null && before.errorMs <= next.errorMs && Math.abs(before.nowMs - next.relayMs) <= before.errorMs + next.errorMs) return null;
     this.#agreed = next;
-    return { relayMs: next.relayMs, wallMs: at.wallMs, uptimeMs: at.uptimeMs, kernelBoot: this.#machine.kernelBoot };
+    return { ...next, wallMs: at.wallMs, kernelBoot: this.#machine.kernelBoot };
+  }
+
+  /** What is known now, to be written down for the next start; also that the wall clock has moved away from it, and is not to be trusted then. */
+  record(): ClockRecord | null {
+    const now = this.estimate();
+    return now === null ? null : { ...this.mark(), relayMs: now.nowMs, errorMs: now.errorMs, kernelBoot: this.#machine.kernelBoot };
   }
 
   /** Null: the clock is unknown, and nothing that depends on a deadline may start. */

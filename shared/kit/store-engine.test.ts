@@ -1,6 +1,6 @@
 // The engine over real files, with errors of the disk put in at chosen statements: what it promises of a group that failed, of a COMMIT whose fate is unknown,
 // of files, and of a database that is not its own.
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Database from "better-sqlite3";
@@ -158,6 +158,20 @@ describe("damage that an open finds", () => {
     engine!.close();
     damaged(2);
     expect(codeOf(() => new StoreEngine({ file, module, mustExist: true }))).toBe("STORE_CORRUPT");
+  });
+});
+
+describe("a database that loses its place while it is open", () => {
+  test.each([
+    ["removed", () => rmSync(file)],
+    ["without its log", () => rmSync(`${file}-wal`)],
+    ["replaced by a copy", () => (copyFileSync(file, `${file}.copy`), renameSync(`${file}.copy`, file))],
+  ])("%s: nothing is called stored any more, and no other file is taken for it", (_name, strike) => {
+    open().runGroup([put("a")]);
+    strike();
+    expect(codeOf(() => engine!.runGroup([put("b")]))).toBe("STORE_CORRUPT");
+    expect(codeOf(() => engine!.runGroup([put("c")]))).toBe("STORE_CORRUPT");
+    expect(codeOf(() => engine!.runGroup([{ name: "ids", args: null }]))).toBe("STORE_CORRUPT");
   });
 });
 

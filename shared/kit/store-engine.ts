@@ -8,7 +8,7 @@ import { Ballast, ballastNeedsBytes, walBytesKept } from "./ballast.ts";
 import { crashPoint } from "./crash.ts";
 import { asFault, Fault } from "./errors.ts";
 import { shown } from "./shown.ts";
-import { engineFault, isEngineError, isGoneOrEmpty, prepareFiles } from "./store-files.ts";
+import { engineFault, isEngineError, isGoneOrEmpty, placesOf, prepareFiles } from "./store-files.ts";
 import type { Operation, SqlRow, StoreModule } from "./store-query.ts";
 
 /** WAL pages (4 KiB) after which SQLite checkpoints: short stalls rather than rare long ones. */
@@ -43,6 +43,10 @@ export class StoreEngine {
   #db: Database.Database | null = null;
   readonly #statements = new Map<string, Database.Statement>();
   #mustExist: boolean;
+  /** The files that were opened. */
+  #places = "";
+  /** They were removed or replaced while they were open: nothing is opened in their stead by this process. */
+  #lost: Fault | null = null;
   #commits = 0;
   #hasWritten = false;
   #groups = 0;
@@ -65,8 +69,10 @@ export class StoreEngine {
 
   #live(): Database.Database {
     if (this.#db !== null) return this.#db;
+    if (this.#lost !== null) throw this.#lost;
     const db = this.#openSurely();
     this.#db = db;
+    this.#places = placesOf(this.#options.file);
     this.#mustExist = true; // from here on a file that is gone is damage
     this.#commits = Number((db.prepare("SELECT n FROM store_commits").get() as { n: number }).n);
     return db;
@@ -177,7 +183,10 @@ export class StoreEngine {
       const values = calls.map((call) => this.#runOne(db, call));
       // A group that changed nothing writes nothing here either: its COMMIT costs no fsync.
       this.#hasWritten = this.#totalChanges(db) !== before;
-      if (this.#hasWritten) this.#prepare(db, "UPDATE store_commits SET n = ?").run(expected);
+      if (this.#hasWritten) {
+        this.#requirePlaces();
+        this.#prepare(db, "UPDATE store_commits SET n = ?").run(expected);
+      }
       outcomes = values;
       crashPoint("insert-before-commit");
       db.exec("COMMIT");
@@ -188,6 +197,14 @@ export class StoreEngine {
     if (this.#hasWritten) this.#commits = expected;
     this.#vacuumSome();
     return outcomes;
+  }
+
+  /** Octets written to a file that has no name any more are gone with this process: nobody is told that they are stored. */
+  #requirePlaces(): void {
+    const { file } = this.#options;
+    if (placesOf(file) === this.#places) return;
+    this.#lost = new Fault("STORE_CORRUPT", { what: `the database ${file} was removed or replaced while it was in use`, why: "what is written to it now would be lost", hint: "put the file back from a backup, with what belongs beside it, and start again" });
+    throw this.#lost;
   }
 
   /** Leaves no transaction open. An error of the disk ends the handle: what its page cache holds is no longer known. */

@@ -50,6 +50,11 @@ export function isGoneOrEmpty(file: string): boolean {
   }
 }
 
+/** Which files stand under the database's names now; "" where there is none. */
+export function placesOf(file: string): string {
+  return [file, `${file}-wal`].map((path) => statSync(path, { throwIfNoEntry: false })?.ino ?? "").join(" ");
+}
+
 function codeOf(error: unknown): string {
   const { code } = (error ?? {}) as { code?: unknown };
   return typeof code === "string" ? code : "";

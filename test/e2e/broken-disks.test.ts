@@ -86,8 +86,12 @@ describeNeeding(straceMissing(), "a disk that fails", () => {
     expect(running[side].err).not.toMatch(/"code":"(BUG|STORE_CORRUPT)"/);
   });
 
-  test.each(["relay", "agent"] as const)("under the %s, for a while: it says so, lives on, and all goes on when the disk does", async (side) => {
-    const disk = await under(side, "fsync:error=EIO");
+  test.each([
+    ["relay", "fsync:error=EIO"],
+    ["relay", "openat,pwrite64:error=EROFS"],
+    ["agent", "fsync:error=EIO"],
+  ] as const)("under the %s, %s for a while: it says so, lives on, and all goes on when the disk does", async (side, error) => {
+    const disk = await under(side, error);
     const number = newOrder();
     if (side === "relay") expect(await submit(number)).toEqual({ status: 503, code: "STORE_FAILED" });
     else await accepted(number);
