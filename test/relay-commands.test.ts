@@ -218,6 +218,20 @@ describe("what has ended", () => {
     expect([await count("command_keys"), await count("join_tokens"), await count("join_uses")]).toEqual([0, 0, 0]);
   });
 
+  test("takes with it what a revoked site said last, and tokens that ended thirty days ago", async () => {
+    const count = async (table: string): Promise<unknown> => (await relay.rows(`SELECT COUNT(*) AS n FROM ${table}`))[0]!["n"];
+    await relay.take(fence, "r-1", { kind: "report", ord: 1, madeMs: 5_000, body: "{}" });
+    expect([await count("reports"), await count("inbox")]).toEqual([1, 1]);
+    await relay.store.call("endSite", { id: relay.site, to: "revoked", operator: "ann", nowMs: relay.nowMs });
+    expect([await count("reports"), await count("inbox")]).toEqual([0, 0]);
+    await relay.store.call("putFirstLogin", { hash: "h", nowMs: relay.nowMs, expiresMs: relay.nowMs + 1_000 });
+    const before = await count("operator_tokens");
+    await relay.store.call("purgeRecords", { nowMs: relay.nowMs + 30 * dayMs });
+    expect(await count("operator_tokens")).toBe(before);
+    await relay.store.call("purgeRecords", { nowMs: relay.nowMs + 30 * dayMs + 2_000 });
+    expect(await count("operator_tokens")).toBe(Number(before) - 1);
+  });
+
   test("events stay within their ring, also when many happen in one moment", async () => {
     for (let index = 0; index < 620; index += 1) await relay.take(fence, `e-${index}`, { kind: "event", atMs: 5_000, event: "x", what: "e" });
     expect((await relay.rows("SELECT COUNT(*) AS n FROM events"))[0]).toEqual({ n: 100 });

@@ -9,6 +9,7 @@ import { openStoreInline, query, type Operation, type Store } from "../../shared
 import type { SqlRow } from "../../shared/kit/store-query.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
 import type { NewStored } from "./commands.ts";
+import type { NewEvent } from "./history.ts";
 import * as agentModule from "./operations.ts";
 import { migrations } from "./schema.ts";
 
@@ -16,7 +17,12 @@ function* rows(args: { readonly sql: string }): Operation<SqlRow[]> {
   return yield* query(args.sql);
 }
 
-const module = { ...agentModule, operations: { ...agentModule.operations, rows } } as const;
+/** Many events in one transaction: what is judged is the ring, not the disk. */
+function* events(args: { readonly list: readonly NewEvent[] }): Operation<void> {
+  for (const one of args.list) yield* agentModule.operations.postEvent(one);
+}
+
+const module = { ...agentModule, operations: { ...agentModule.operations, rows, events } } as const;
 const MiB = 1_048_576;
 const nowMs = 1_700_000_000_000;
 const dayMs = 86_400_000;
@@ -46,7 +52,9 @@ function put(id: string, octets = 10, rest: Partial<NewStored> = {}): Promise<st
 const claim = async (): Promise<string | null> => (await store.call("claimCommand", { nowMs, errorMs: 0 }))?.id ?? null;
 const settle = (id: string, octets = 10): Promise<void> => store.call("settleCommand", { id, outcome: { state: "succeeded", what: "done", code: null, objects: Array.from({ length: Math.ceil(octets / 400) }, () => ({ ref: "r".repeat(380), result: "created" as const, why: "" })) }, startedMs: nowMs, nowMs });
 const leaseAll = (letters = 1_000) => store.call("leaseOwn", { letters, octets: 64 * MiB, octetsMax: 64 * MiB, fence: 1, nowMs: nowMs + 400 * dayMs, siteId: "s_x", epoch: 1, kid: "00" });
-const event = (id: string, atMs: number, kind: string, isFailure = false, chars = 400): Promise<void> => store.call("postEvent", { id, atMs, event: kind, what: "w".repeat(chars), isFailure });
+const one = (id: string, atMs: number, kind: string, isFailure = false, chars = 400): NewEvent => ({ id, atMs, event: kind, what: "w".repeat(chars), isFailure });
+const event = (...args: Parameters<typeof one>): Promise<void> => store.call("postEvent", one(...args));
+const many = (count: number, make: (n: number) => NewEvent): Promise<void> => store.call("events", { list: Array.from({ length: count }, (_value, n) => make(n)) });
 const refused = { code: "QUEUE_FULL" };
 
 /** The sums as the migration of a database that was there before makes them: from the rows. */
@@ -182,7 +190,7 @@ describe("history", () => {
     await event("first", nowMs, "link-up");
     await event("end", nowMs + 1, "command");
     await event("failed", nowMs + 2, "command", true);
-    for (let n = 1; n <= 500; n += 1) await event(`flap-${n}`, nowMs + n * 3_600_000, n % 2 === 0 ? "link-up" : "link-down");
+    await many(500, (n) => one(`flap-${n + 1}`, nowMs + (n + 1) * 3_600_000, n % 2 === 0 ? "link-down" : "link-up"));
     const kept = await waiting();
     const gaps = kept.filter(({ event: kind }) => kind === "gap");
     expect(gaps).toMatchObject([{ lost: 450, atMs: nowMs + 3_600_000, what: "450 link events between 2023-11-14 23:13 and 2023-12-03 16:13 UTC were not kept" }]);
@@ -190,10 +198,10 @@ describe("history", () => {
   });
 
   test("a record that is on its way stays what it is: what falls out meanwhile is counted in another, and both together count all", async () => {
-    for (let n = 0; n < 60; n += 1) await event(`a${n}`, nowMs + n, "link-up");
+    await many(60, (n) => one(`a${n}`, nowMs + n, "link-up"));
     const left = await leaseAll();
     expect(left.filter(({ id }) => id.startsWith("gap-link"))).toHaveLength(1);
-    for (let n = 0; n < 60; n += 1) await event(`b${n}`, nowMs + 100 + n, "link-up");
+    await many(60, (n) => one(`b${n}`, nowMs + 100 + n, "link-up"));
     await store.call("settleOwnDoubts", { inDoubt: left.map(({ id }) => id), held: [] });
     await event("c", nowMs + 300, "link-up"); // both wait now: they become one
     const kept = await waiting();
@@ -204,8 +212,8 @@ describe("history", () => {
 
   test("every failure is kept within the share; beyond it other rings give way first, then the oldest failures, each with its record", async () => {
     await store.call("setRoom", { storeBytes: 32 * MiB });
-    for (let n = 0; n < 60; n += 1) await event(`ok${n}`, nowMs + n, "command");
-    for (let n = 0; n < 400; n += 1) await event(`bad${n}`, nowMs + n, "command", true, 3_500);
+    await many(60, (n) => one(`ok${n}`, nowMs + n, "command"));
+    await many(400, (n) => one(`bad${n}`, nowMs + n, "command", true, 3_500));
     expect((await store.call("rows", { sql: "SELECT COUNT(*) AS n FROM outbox WHERE ring = 'failure'" }))[0]!["n"]).toBe(400);
     await store.call("rows", { sql: `UPDATE room SET octets = octets + ${5 * MiB} WHERE part = 'history' RETURNING part` });
     await event("bad400", nowMs + 400, "command", true);

@@ -22,7 +22,7 @@ export function* expireCommands(args: { readonly nowMs: number }): Operation<boo
   return rows.length === rowsAtOnce;
 }
 
-/** Records whose time is over: keys with their commands, join tokens with their uses, orphans. An open command is never among them. */
+/** Records whose time is over: keys with their commands, operators' tokens, join tokens with their uses, orphans. An open command is never among them. */
 export function* purgeRecords(args: { readonly nowMs: number }): Operation<boolean> {
   const beforeMs = args.nowMs - keptMs;
   const gone = [
@@ -30,6 +30,7 @@ export function* purgeRecords(args: { readonly nowMs: number }): Operation<boole
     yield* purgeCommands(beforeMs),
     yield* query("UPDATE commands SET body = NULL WHERE id IN (SELECT id FROM commands WHERE body IS NOT NULL AND ended_ms IS NOT NULL AND ended_ms < ? LIMIT ?) RETURNING id", args.nowMs - keptBodyMs, rowsAtOnce),
     yield* query("DELETE FROM orphans WHERE (site, command) IN (SELECT site, command FROM orphans WHERE received_ms < ? LIMIT ?) RETURNING command", beforeMs, rowsAtOnce),
+    yield* query("DELETE FROM operator_tokens WHERE hash IN (SELECT hash FROM operator_tokens WHERE expires_ms < ? LIMIT ?) RETURNING hash", beforeMs, rowsAtOnce),
   ];
   const tokens = yield* query<{ id: string }>("DELETE FROM join_tokens WHERE id IN (SELECT id FROM join_tokens WHERE expires_ms < ? LIMIT ?) RETURNING id", beforeMs, rowsAtOnce);
   for (const { id } of tokens) yield* query("DELETE FROM join_uses WHERE token = ?", id);

@@ -192,6 +192,9 @@ export function* endSite(args: { readonly id: string; readonly to: "denied" | "r
     const open = yield* query<{ id: string }>(`UPDATE commands SET state = 'abandoned', why = 'the site was revoked', ended_ms = ?, body = NULL WHERE site = ? AND state IN ${OPEN_STATES} RETURNING id`, args.nowMs, args.id);
     for (const { id } of open) yield* markChanged(id);
     yield* query("DELETE FROM command_targets WHERE site = ?", args.id);
+    // Its events stay, as evidence; what it last said of itself, and the notes of its letters, are of no use to anybody.
+    yield* query("DELETE FROM reports WHERE site = ?", args.id);
+    yield* query("DELETE FROM inbox WHERE site = ?", args.id);
   }
   yield* putEvent({ id: `relay-${args.to}-${args.id}`, site: args.id, atMs: args.nowMs, nowMs: args.nowMs, kind: args.to, what: `${args.to} by ${args.operator}` });
   return { ...site, name: site.name, state: args.to };

@@ -227,3 +227,17 @@ describe("the files", () => {
     expect(open(true).runGroup([put("b")])).toEqual([{ ok: true, value: "b" }]);
   });
 });
+
+test("after a great purge a store that rests gives its pages back to the disk, a few at a time, and keeps some for what comes", () => {
+  open();
+  for (let n = 0; n < 40; n += 1) engine!.runGroup([put(`p${n}`, new Uint8Array(100_000))]);
+  engine!.runGroup([{ name: "clear", args: null }]);
+  const pragma = (name: string): number => Number(Object.values((engine!.runGroup([{ name: "pragma", args: { sql: `PRAGMA ${name}` } }])[0] as { value: Record<string, number> }).value)[0]);
+  const before = [pragma("page_count"), pragma("freelist_count")] as const;
+  engine!.giveBack(200);
+  expect(pragma("page_count")).toBeGreaterThanOrEqual(before[0] - 129);
+  expect(pragma("page_count")).toBeLessThan(before[0] - 100);
+  for (let n = 0; n < 20; n += 1) engine!.giveBack(200);
+  expect([pragma("freelist_count") > 50, pragma("freelist_count") <= 200]).toEqual([true, true]);
+  expect(pragma("page_count")).toBeLessThan(before[0] - before[1] + 210);
+});

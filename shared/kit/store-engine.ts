@@ -243,12 +243,16 @@ export class StoreEngine {
 
   #vacuumSome(): void {
     this.#groups += 1;
-    if (this.#groups % vacuumEveryGroups !== 0 || this.#db === null) return;
+    if (this.#groups % vacuumEveryGroups === 0) this.giveBack(vacuumPages);
+  }
+
+  /** Gives some free pages back to the disk when there are more than `keptPages`. For the time between groups: after a great purge a store that rests gives back what it took. */
+  giveBack(keptPages: number): void {
     const db = this.#db;
     try {
-      if (Number(db.pragma("freelist_count", { simple: true })) > vacuumPages) db.pragma(`incremental_vacuum(${vacuumPages})`);
+      if (db !== null && Number(db.pragma("freelist_count", { simple: true })) > keptPages) db.pragma(`incremental_vacuum(${vacuumPages})`);
     } catch (error) {
-      this.#rolledBack(db, error); // the group before it is committed; the next one finds the disk as it is
+      this.#rolledBack(db!, error); // what was asked for before is committed; the next group finds the disk as it is
     }
   }
 

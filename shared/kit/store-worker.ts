@@ -25,8 +25,10 @@ export type WorkerAnswer =
 
 /** Operations in one transaction: bounds how long the first of them waits. */
 const groupMax = 100;
-/** A disk that was full is looked at this often (ms); people free space by hand. */
-const ballastLookMs = 2_000;
+/** A disk that was full is looked at this often (ms), for people free space by hand; and a store with many free pages gives some back. */
+const tendEveryMs = 2_000;
+/** Free pages (4 KiB) that stay for what comes next. */
+const freePagesKept = 1_024;
 
 const start = workerData as WorkerStart;
 const port = parentPort!;
@@ -46,7 +48,8 @@ try {
   setInterval(() => {
     ballast.restore();
     told();
-  }, ballastLookMs).unref();
+    engine.giveBack(freePagesKept);
+  }, tendEveryMs).unref();
   say({ kind: "open", isFull: !ballast.isWhole });
 } catch (error) {
   say({ kind: "failed", fault: faultRecord(asFault(error)) });

@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { askStatus, type AgentStatus } from "../../agent/local.ts";
 import * as agentModule from "../../agent/store/operations.ts";
 import { StoreEngine, type Call } from "../../shared/kit/store-engine.ts";
-import { cpuSeconds } from "./cost.ts";
 import { failuresText, Ground, paths, pause, type LoadResult } from "./ground.ts";
 import type { BenchOptions } from "./main.ts";
 import { Report } from "./report.ts";
@@ -77,39 +76,38 @@ function fill(dir: string, results: number, historyOctets: number): void {
   filling.close();
 }
 
-interface Replay {
-  readonly rounds: readonly LoadResult[];
+const roundsMax = 20;
+
+interface Pace {
   readonly letters: number;
   readonly seconds: number;
   readonly octets: number;
-  /** CPU time of relay and agent together, without what the requests took (ms). */
-  readonly cpuMs: number;
 }
 
 const used = ({ store }: AgentStatus): number => store.results + store.history;
+const paceOf = (from: AgentStatus, to: AgentStatus, beginMs: number): Pace => ({ letters: from.lettersWaiting - to.lettersWaiting, seconds: (performance.now() - beginMs) / 1_000, octets: used(from) - used(to) });
 
-/** Loads one after the other while letters wait; those of which the replay's end is a part do not count. */
-async function besideReplay(ground: Ground, dir: string, seconds: number, cpuMsPerRequest: number): Promise<Replay> {
-  const begin = await askStatus(dir);
-  const { pids } = ground.product();
-  const cpuBefore = cpuSeconds(pids);
-  let requests = 0;
-  const beginMs = performance.now();
+/** Loads one after the other while letters wait; one during which they ended does not count. What is left then leaves with nobody beside it. */
+async function besideReplay(ground: Ground, dir: string, seconds: number): Promise<{ readonly rounds: readonly LoadResult[]; readonly beside: Pace; readonly alone: Pace }> {
   const rounds: LoadResult[] = [];
+  const begin = await askStatus(dir);
+  const beginMs = performance.now();
+  let beside = paceOf(begin, begin, beginMs);
   let now = begin;
-  for (;;) {
-    const load = ground.load(ground.product(), paths.small, ["-c", "1", "-d", String(seconds)]);
-    const result = await load.done;
-    requests += result.requests;
+  while (rounds.length < roundsMax) {
+    const result = await ground.load(ground.product(), paths.small, ["-c", "1", "-d", String(seconds)]).done;
     now = await askStatus(dir);
     if (now.lettersWaiting < begin.lettersWaiting / 50) break;
     rounds.push(result);
+    beside = paceOf(begin, now, beginMs);
   }
+  const alone = now;
+  const aloneMs = performance.now();
   while (now.lettersWaiting > 10) {
-    await pause(200);
+    await pause(500);
     now = await askStatus(dir);
   }
-  return { rounds, letters: begin.lettersWaiting - now.lettersWaiting, seconds: (performance.now() - beginMs) / 1_000, octets: used(begin) - used(now), cpuMs: (cpuSeconds(pids) - cpuBefore) * 1_000 - requests * cpuMsPerRequest };
+  return { rounds, beside, alone: paceOf(alone, now, aloneMs) };
 }
 
 export async function replay(options: BenchOptions): Promise<void> {
@@ -122,18 +120,16 @@ export async function replay(options: BenchOptions): Promise<void> {
     const dir = ground.place.agentData("bench");
     const small = (): Promise<LoadResult> => ground.load(ground.product(), paths.small, ["-c", "1", "-d", String(seconds)]).done;
     await small(); // warm
-    const cpuBefore = cpuSeconds(ground.product().pids);
-    const { requests } = await small();
-    const perRequest = ((cpuSeconds(ground.product().pids) - cpuBefore) * 1_000) / requests;
     await ground.agent.stop();
     fill(dir, results, historyOctets);
     ground.agent = await ground.again("bench", ["--store-bytes", storeBytes]);
-    const { rounds, letters, seconds: took, octets, cpuMs } = await besideReplay(ground, dir, seconds, perRequest);
+    const { rounds, beside, alone } = await besideReplay(ground, dir, seconds);
     const idle: LoadResult[] = [];
     for (let round = 0; round < 5; round += 1) idle.push(await small());
     const row = (name: string, of: readonly LoadResult[]): string[] => [name, spreadText(of.map(({ p50 }) => p50)), spreadText(of.map(({ p99 }) => p99)), spreadText(of.map(({ max }) => max)), String(of.length), failuresText(of.find((one) => one.errors > 0) ?? idle[0]!)];
     report.table(["", "p50 ms", "p99 ms", "max ms", "rounds", "failures"], [row("idle", idle), row("beside the replay", rounds)]);
-    report.table(["replayed", "s", "letters/s", "MB/s", "CPU ms a letter, both ends"], [[String(letters), took, letters / took, octets / 1e6 / took, cpuMs / letters]]);
+    const pace = (name: string, { letters, seconds: took, octets }: Pace): (string | number)[] => [name, letters, took, letters / took, octets / 1e6 / took];
+    report.table(["replayed", "letters", "s", "letters/s", "MB/s"], [pace("beside requests", beside), pace("alone", alone)]);
     const p99 = (of: readonly LoadResult[]): number => spread(of.map((one) => one.p99)).median;
     report.goal({ name: "replay.p99", sign: "<=", bound: 3, value: p99(rounds) / p99(idle) });
     report.write();
