@@ -1,6 +1,7 @@
 // The commands `cordon` and `drain` against an API server in memory: whom a drain evicts and whom it leaves, what it waits for, what it refuses before it evicts
 // anything, and that a second run evicts nothing that came later.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { agentManifest } from "../agent/manifest.ts";
 import type { KubeCall } from "../agent/kube/objects.ts";
 import type { CommandOutcome } from "../shared/api.ts";
 import { CommandBench } from "./kit/command-bench.ts";
@@ -53,6 +54,14 @@ describe("drain", () => {
     expect(shown(outcome)).toEqual(["Pod/default/agent-1 unchanged: a DaemonSet would make it again", "Pod/default/static-1 unchanged: it is a static pod of the node itself", "Pod/default/web-1 deleted"]);
     expect(podNames()).toEqual(["agent-1", "static-1", "web-2"]);
     expect(isCordoned()).toBe(true);
+  });
+
+  test("leaves the agent where it is: on the only node of a site it would cut the site off", async () => {
+    const deployment = agentManifest({ token: "t", image: "i", storageClass: "", proxy: { httpProxy: "", httpsProxy: "", noProxy: "" }, isConstrained: false }).find((doc) => doc["kind"] === "Deployment") as { spec: { template: { metadata: { labels: Record<string, string> } } } };
+    pod("agent-1", { labels: deployment.spec.template.metadata.labels, spec: { volumes: [{ name: "tmp", emptyDir: {} }] } });
+    const outcome = await bench.run(drain());
+    expect([outcome.state, shown(outcome)]).toEqual(["succeeded", [expect.stringMatching(/^Pod\/default\/agent-1 unchanged: it is Bowline's agent/)]]);
+    expect(podNames()).toEqual(["agent-1"]);
   });
 
   test.each([

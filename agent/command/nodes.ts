@@ -24,6 +24,7 @@ interface Pod {
     readonly namespace: string;
     readonly uid: string;
     readonly deletionTimestamp?: string;
+    readonly labels?: Readonly<Record<string, string>>;
     readonly annotations?: Readonly<Record<string, string>>;
     readonly ownerReferences?: readonly { readonly kind: string; readonly controller?: boolean }[];
   };
@@ -99,7 +100,7 @@ async function resolve(cluster: Cluster, run: DrainRun): Promise<Resolved> {
     const { name, namespace, uid, annotations = {}, ownerReferences = [] } = pod.metadata;
     const isOver = ["Succeeded", "Failed"].includes(pod.status?.phase ?? "");
     const controller = ownerReferences.find((owner) => owner.controller === true)?.kind ?? null;
-    const whyStays = "kubernetes.io/config.mirror" in annotations ? "it is a static pod of the node itself" : controller === "DaemonSet" && !isOver ? "a DaemonSet would make it again" : null;
+    const whyStays = isAgent(pod) ? `it is Bowline's agent, and it may find no other node: kubectl -n ${namespace} delete pod ${name}` : "kubernetes.io/config.mirror" in annotations ? "it is a static pod of the node itself" : controller === "DaemonSet" && !isOver ? "a DaemonSet would make it again" : null;
     if (whyStays !== null) {
       staying.push({ ref: refOf({ namespace, name }), result: "unchanged", why: whyStays });
       continue;
@@ -116,6 +117,11 @@ async function resolve(cluster: Cluster, run: DrainRun): Promise<Resolved> {
   const resolved = { pods, staying };
   await effect.resolve(JSON.stringify(resolved));
   return resolved;
+}
+
+/** As the agent's manifest labels it. On the only node of a site it would be pending from then on, and nobody could take the cordon away from the centre. */
+function isAgent({ metadata: { labels = {} } }: Pod): boolean {
+  return labels["app.kubernetes.io/name"] === "bowline-agent" && labels["app.kubernetes.io/managed-by"] === "bowline";
 }
 
 function named(pods: readonly string[]): string {

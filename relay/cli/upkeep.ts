@@ -22,7 +22,7 @@ export function addUpkeepCommands(program: Command, withRun: WithRun): void {
       .addHelpText("after", `\nExample:\n  bowline ${verb} node-3 --site plant-07\n`)
       .action((node: string, options: OrderOptions, command: Command) => withRun(command, (run) => submit(run, { ...submitOptions(options), spec: { kind: "cordon", node, isOn } })));
   }
-  orderOptions(program.command("drain <node>").description("cordon a node of a site and evict its pods; those of DaemonSets and static ones stay"))
+  orderOptions(program.command("drain <node>").description("cordon a node of a site and evict its pods; those of DaemonSets, static ones and the agent stay"))
     .option("--force", "evict pods without a controller too; nothing makes them again")
     .option("--delete-emptydir-data", "evict pods with emptyDir volumes too; what is in these is lost")
     .option("--grace-period <duration>", "each pod gets this long to end (default: its own)", parseDurationWithin(0, gracePeriodMsMax))

@@ -65,7 +65,9 @@ export class Workload {
 
   #spec(key: string): CommandSpec {
     const choice = this.#options.world.random();
-    if (choice < 0.35) return { kind: "job", name: `job-${key}`, namespace: "default", image: "image", command: [], env: {}, timeoutMs: 600_000 };
+    const inJob = { name: `job-${key}`, namespace: "default", image: "image", env: {}, timeoutMs: 600_000 };
+    if (choice < 0.12) return { kind: "script", ...inJob, script: "echo", shell: "sh", args: [] };
+    if (choice < 0.35) return { kind: "job", ...inJob, command: [] };
     const objects = this.#objects(key);
     if (choice < 0.5) return { kind: "delete", objects: objects.map(({ apiVersion, kind, metadata: { name } }) => ({ apiVersion, kind, name, namespace: "default" })) };
     return { kind: "apply", objects, forceConflicts: false };
