@@ -18,11 +18,11 @@ export function contextToken(place: RelayAt): string {
 }
 
 /** One request to the relay; parts instead of an address, so that the path arrives as it is written. */
-export function ask(place: RelayAt, method: string, path: string, options: { readonly token?: string; readonly body?: unknown } = {}): Promise<Reply> {
+export function ask(place: RelayAt, method: string, path: string, options: { readonly token?: string; readonly body?: unknown; readonly headers?: Readonly<Record<string, string>> } = {}): Promise<Reply> {
   const ca = readFileSync(join(place.relayData, "tls", "ca.crt"), "utf8");
   const token = options.token ?? contextToken(place);
   const body = options.body === undefined ? null : JSON.stringify(options.body);
-  const headers = { ...(token === "" ? {} : { authorization: `Bearer ${token}` }), ...(body === null ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }) };
+  const headers = { ...options.headers, ...(token === "" ? {} : { authorization: `Bearer ${token}` }), ...(body === null ? {} : { "content-type": "application/json", "content-length": Buffer.byteLength(body) }) };
   return new Promise((resolve, reject) => {
     const asked = request({ host: "127.0.0.1", port: new URL(place.relayUrl).port, method, path, ca, headers, agent: false }, (answer) => {
       let text = "";
