@@ -67,6 +67,16 @@ const leaseAll = (fence: number, nowMs = 5_000) => store.call("leaseOwn", { lett
 const bodyOf = (letter: { body: Uint8Array | null }): Record<string, unknown> => JSON.parse(Buffer.from(letter.body!).toString("utf8")) as Record<string, unknown>;
 
 describe("a command may start", () => {
+  test("at once beside thousands that wait in one namespace: whoever looks for it does not walk them all for each", async () => {
+    await put("c0", { keys: [{ key: "c0", isOwn: true }, { key: "ns", isOwn: false }] });
+    const others = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)";
+    const columns = "relay_epoch, lane, kind, cls, header, body, body_hash, state, nbf_ms, deadline_ms, stored_ms, attempts, unclean_restarts, has_effect";
+    await store.call("rows", { sql: `${others} INSERT INTO commands (id, ord, ${columns}) SELECT 'c' || i, i + 1, ${columns} FROM n, commands WHERE id = 'c0'` });
+    await store.call("rows", { sql: `${others} INSERT INTO command_targets (command, okey, is_own) SELECT 'c' || i, 'c' || i, 1 FROM n UNION ALL SELECT 'c' || i, 'ns', 0 FROM n` });
+    // Seconds for all of them; when each look compared all with all, minutes for one.
+    for (let index = 0; index < 20; index += 1) expect(await claim()).toBe(`c${index}`);
+  });
+
   test("only behind those of lower order that touch the same things, whatever its letter names", async () => {
     const keys = (...names: string[]): Partial<NewStored> => ({ keys: names.map((name) => ({ key: name.replace("~", ""), isOwn: !name.startsWith("~") })) });
     await put("a", keys("x"));

@@ -191,10 +191,14 @@ function claimOf(row: ClaimRow): ClaimedCommand {
   };
 }
 
-/** Not behind an open one: neither the one that its letter names, nor one of lower order that touches the same things. Of a relay that was put back from a copy the orders begin anew, in a higher epoch. */
+/**
+ * Not behind an open one: neither the one that its letter names, nor one of lower order that touches the same things. Of a relay that was
+ * put back from a copy the orders begin anew, in a higher epoch. Joined in this order (CROSS JOIN), from its own few
+ * targets on: left to itself, SQLite walks every open command for each that it looks at.
+ */
 const IN_ITS_TURN = `NOT EXISTS (SELECT 1 FROM commands p WHERE p.id = c.after_id AND p.state IN ('ready', 'claimed'))
-  AND NOT EXISTS (SELECT 1 FROM command_targets t JOIN command_targets u ON u.okey = t.okey AND u.command <> t.command AND (u.is_own = 1 OR t.is_own = 1)
-    JOIN commands p ON p.id = u.command WHERE t.command = c.id AND (p.relay_epoch, p.ord) < (c.relay_epoch, c.ord) AND p.state IN ('ready', 'claimed'))`;
+  AND NOT EXISTS (SELECT 1 FROM command_targets t CROSS JOIN command_targets u ON u.okey = t.okey AND u.command <> t.command AND (u.is_own = 1 OR t.is_own = 1)
+    CROSS JOIN commands p ON p.id = u.command WHERE t.command = c.id AND (p.relay_epoch, p.ord) < (c.relay_epoch, c.ord) AND p.state IN ('ready', 'claimed'))`;
 
 /** Claims the next command that may start: its predecessors settled, its time surely begun and surely not over, room for its largest result reserved. Surely passed ones expire on the way. */
 export function* claimCommand(args: { readonly nowMs: number; readonly errorMs: number }): Operation<ClaimedCommand | null> {
@@ -202,7 +206,8 @@ export function* claimCommand(args: { readonly nowMs: number; readonly errorMs: 
   const late = yield* query<{ id: string }>("SELECT id FROM commands WHERE state = 'ready' AND deadline_ms < ? LIMIT 100", nowMs - errorMs);
   for (const { id } of late) yield* endWithout(id, "expire", { state: "expired", what: "its deadline passed before it could start", code: null, objects: [] }, nowMs);
   for (;;) {
-    const row = yield* queryOne<ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM commands c WHERE state = 'ready' AND deadline_ms > ? AND nbf_ms <= ? AND ${IN_ITS_TURN} ORDER BY relay_epoch, ord LIMIT 1`, nowMs + errorMs, nowMs - errorMs);
+    // +deadline_ms: in their order, and no further than the first that may start; an index of deadlines would have all of them looked at and sorted.
+    const row = yield* queryOne<ClaimRow>(`SELECT ${CLAIM_COLUMNS} FROM commands c WHERE state = 'ready' AND +deadline_ms > ? AND nbf_ms <= ? AND ${IN_ITS_TURN} ORDER BY relay_epoch, ord LIMIT 1`, nowMs + errorMs, nowMs - errorMs);
     if (row === null || !(yield* hasResultRoom(row.kind))) return null;
     if (createHash("sha256").update(row.body).digest("hex") === row.body_hash) return yield* claim(row, nowMs);
     // What was verified is not what is here now: it is not run.

@@ -78,8 +78,9 @@ export const migrations: readonly string[] = [
   `${OUTBOX_SCHEMA}${FIRST}`,
   // The link on which the relay said that it has the result.
   "ALTER TABLE commands ADD COLUMN receipt_fence BIGINT;",
-  // A relay that is put back from a copy draws its orders again, in a higher epoch. Each look for the next command walks those that wait: whose time has not come is
-  // passed over in the index, without its row and its body.
+  // A relay that is put back from a copy draws its orders again, in a higher epoch. Each look for the next command walks those that wait: who may not start yet
+  // is passed over in the indexes, without its row and its body.
   "DROP INDEX commands_open; CREATE INDEX commands_turn ON commands (state, relay_epoch, ord, nbf_ms, deadline_ms); CREATE INDEX commands_named ON commands (relay_epoch, ord);",
+  "DROP INDEX command_targets_of; CREATE INDEX command_targets_of ON command_targets (okey, is_own, command);",
   ROOM,
 ];

@@ -119,10 +119,10 @@ export class Place {
   }
 
   /** Starts a relay on a free port (the same one after the first time). */
-  async relay(args: readonly string[] = []): Promise<Started> {
+  async relay(args: readonly string[] = [], startMs = waitMsDefault): Promise<Started> {
     const listen = this.relayUrl === "" ? "127.0.0.1:0" : new URL(this.relayUrl).host;
     const relay = this.start(["relay", "run", "--data", this.relayData, "--listen", listen, ...args]);
-    const [, url] = await relay.said(/relay ready at (https:\S+)/);
+    const [, url] = await relay.said(/relay ready at (https:\S+)/, startMs);
     this.relayUrl = url!;
     return relay;
   }

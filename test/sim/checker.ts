@@ -1,8 +1,9 @@
 // The judge of a simulated run: what delivery.md section 8 says must never be, looked for after every commit and every effect, and once more at the end. Shares no code
 // with the product: it reads tables by their names, the cluster's own book of what was done to it, and the octets on the wire.
+import { statSync } from "node:fs";
 import type { CallOutcome } from "../../shared/kit/store-engine.ts";
 import type { Effect } from "./sim-cluster.ts";
-import { MARK, markOf } from "./sim-cluster.ts";
+import { MARK, restartMark, scaleMark, workMark } from "./sim-cluster.ts";
 import type { LiveRelay } from "./sim-relay.ts";
 import type { SimSite } from "./sim-site.ts";
 import { WireWatch } from "./wire-watch.ts";
@@ -13,6 +14,10 @@ const TERMINAL = new Set(["succeeded", "failed", "rejected", "expired", "superse
 const THERE = new Set(["stored", "running"]);
 /** Ends that say that nothing was done. */
 const WITHOUT_EFFECT = new Set(["superseded", "expired", "rejected"]);
+/** Octets of a database before anything was asked, of what is kept of one command with its letters, events and tombstone, and of a log beside what a group writes. */
+const fileOctetsEmpty = 2 * 1_048_576;
+const octetsEachCommand = 16_384;
+const logOctetsMost = 4 * 1_048_576;
 const COMMAND = "SELECT c.id, c.site, c.ord, c.state, c.deadline_ms, c.kind, s.agent_epoch FROM commands c JOIN sites s ON s.id = c.site";
 
 interface RelayRow {
@@ -30,9 +35,19 @@ export interface Accepted {
   readonly id: string;
   readonly site: string;
   readonly key: string;
-  /** What it applies or deletes, by path; empty for a Job. */
+  /** What it changes, by path; empty for a Job. */
   readonly paths: readonly string[];
   readonly isDelete: boolean;
+  /** Octets of the order as it was given. */
+  readonly octets: number;
+}
+
+/** What of a command's body says which effects are its own. */
+interface ClaimedSpec {
+  readonly kind: string;
+  readonly objects?: readonly { readonly name?: string; readonly metadata?: { readonly annotations?: Readonly<Record<string, string>> } }[];
+  readonly object?: { readonly name: string };
+  readonly replicas?: number;
 }
 
 interface Claim {
@@ -46,6 +61,7 @@ export class Checker {
   readonly #world: World;
   readonly #sites: ReadonlyMap<string, SimSite>;
   readonly #relay: () => LiveRelay | null;
+  readonly #relayFile: string;
   readonly wire = new WireWatch();
   readonly violations: string[] = [];
   /** Orders of the relay are drawn a second time then: what was done is in no one order any more. */
@@ -53,6 +69,7 @@ export class Checker {
   readonly accepted = new Map<string, Accepted>();
   /** State of each command as the relay's file last had it. */
   readonly states = new Map<string, RelayRow>();
+  #lastRead: LiveRelay | null = null;
   readonly #claims = new Map<string, Claim>();
   readonly #markOf = new Map<string, string>();
   /** The delete that was claimed last for what has this name: those of one name are in order, so it is the one that is under way. */
@@ -64,10 +81,11 @@ export class Checker {
   /** Greatest order whose effect began on a path. */
   readonly #frontier = new Map<string, number>();
 
-  constructor(world: World, sites: readonly SimSite[], relay: () => LiveRelay | null) {
+  constructor(world: World, sites: readonly SimSite[], relay: { readonly live: () => LiveRelay | null; readonly file: string }) {
     this.#world = world;
+    this.#relayFile = relay.file;
     this.#sites = new Map(sites.map((site) => [site.ground.id, site]));
-    this.#relay = relay;
+    this.#relay = relay.live;
   }
 
   #violate(invariant: number | string, what: string): void {
@@ -84,8 +102,13 @@ export class Checker {
     if (relay !== null) this.#readRelay(relay);
   }
 
+  /** All of a relay that has started, then what was changed: a run may have ten thousand commands. */
   #readRelay(relay: LiveRelay): void {
-    const rows = relay.store.rows<RelayRow>(COMMAND);
+    const changed = relay.store.changed();
+    const isNew = this.#lastRead !== relay;
+    this.#lastRead = relay;
+    if (!isNew && changed.length === 0) return;
+    const rows = isNew ? relay.store.rows<RelayRow>(COMMAND) : relay.store.rows<RelayRow>(`${COMMAND} WHERE c.id IN (SELECT value FROM json_each(?))`, JSON.stringify(changed));
     const seen = new Set<string>();
     for (const row of rows) {
       seen.add(row.id);
@@ -96,7 +119,7 @@ export class Checker {
       if (before !== undefined && TERMINAL.has(before.state)) this.#violate(1, `${row.id} was ${before.state} and became ${row.state}`);
       if (THERE.has(row.state)) this.#requireHeld(row);
     }
-    for (const id of this.states.keys()) if (!seen.has(id)) this.#violate(1, `${id} is gone from the relay's file`);
+    for (const id of isNew ? this.states.keys() : changed) if (!seen.has(id)) this.#violate(1, `${id} is gone from the relay's file`);
   }
 
   /** 11: what was receipted is never unknown to the same epoch. */
@@ -139,16 +162,20 @@ export class Checker {
   }
 
   #claimed(site: SimSite, { id, body }: { readonly id: string; readonly body: Uint8Array }): void {
-    const row = site.live!.store.rows<{ ord: number; deadline_ms: number; state: string }>("SELECT ord, deadline_ms, state FROM commands WHERE id = ?", id)[0]!;
+    const row = site.live!.store.rows<{ ord: number; deadline_ms: number; state: string; started_ms: number }>("SELECT ord, deadline_ms, state, started_ms FROM commands WHERE id = ?", id)[0]!;
     this.#world.note(site.name, `claims ${id.slice(0, 8)} (order ${row.ord})`);
     const key = `${site.name} ${id}`;
     const before = this.#claims.get(key);
     if (before !== undefined && before.epoch === site.epoch) this.#violate(2, `${id} was claimed twice at ${site.name}`);
     this.#claims.set(key, { id, ord: row.ord, epoch: site.epoch, deadlineMs: row.deadline_ms });
-    const { spec } = JSON.parse(Buffer.from(body).toString("utf8")) as { spec: { kind: string; objects?: { name?: string; metadata?: { annotations?: Record<string, string> } }[] } };
+    const { spec } = JSON.parse(Buffer.from(body).toString("utf8")) as { spec: ClaimedSpec };
+    const mark = (text: string): void => void this.#markOf.set(`${site.name} ${text}`, id);
+    if (spec.object !== undefined) mark(workMark(spec.object.name));
+    if (spec.replicas !== undefined) mark(scaleMark(spec.replicas));
+    if (spec.kind === "restart") mark(restartMark(spec.object!.name, new Date(row.started_ms).toISOString()));
     for (const object of spec.objects ?? []) {
       if (spec.kind === "delete") this.#deleting.set(`${site.name} ${object.name}`, id);
-      else this.#markOf.set(`${site.name} ${object.metadata?.annotations?.[MARK] ?? ""}`, id);
+      else mark(object.metadata?.annotations?.[MARK] ?? "");
     }
   }
 
@@ -184,9 +211,11 @@ export class Checker {
     this.#applied.set(first, done);
     if (done.has(id)) return; // an idempotent one may run again
     done.add(id);
-    const frontier = this.#frontier.get(first) ?? -1;
+    // Orders for one object are in order, whatever part of it they change.
+    const object = first.replace(/\/(scale|restart)$/, "");
+    const frontier = this.#frontier.get(object) ?? -1;
     if (claim.ord < frontier && site.epoch === 0 && !this.isRestored) this.#violate(5, `${effect.path} at ${site.name}: order ${claim.ord} after order ${frontier}`);
-    this.#frontier.set(first, Math.max(frontier, claim.ord));
+    this.#frontier.set(object, Math.max(frontier, claim.ord));
   }
 
   #jobStarted(site: SimSite, id: string): void {
@@ -212,6 +241,18 @@ export class Checker {
     for (const what of this.open()) this.#violate(12, what);
     for (const order of this.accepted.values()) this.#judgeEnd(order);
     for (const site of this.#sites.values()) if (site.epoch === 0 && !this.isRestored) this.#judgeObjects(site);
+    const all = [...this.accepted.values()];
+    this.#judgeFile(this.#relayFile, all);
+    for (const site of this.#sites.values()) this.#judgeFile(site.file, all.filter((order) => order.site === site.name));
+  }
+
+  /** 10: a file holds what was asked and what is kept of it, and its log no more than is written in one go. */
+  #judgeFile(file: string, orders: readonly Accepted[]): void {
+    const octets = orders.reduce((sum, order) => sum + order.octets, 0);
+    const [has, log] = [file, `${file}-wal`].map(sizeOf) as [number, number];
+    const most = fileOctetsEmpty + octets + orders.length * octetsEachCommand;
+    if (has > most) this.#violate(10, `${file} has ${has} octets, ${most} are enough for ${orders.length} commands`);
+    if (log > logOctetsMost + octets) this.#violate(10, `the log of ${file} has ${log} octets`);
   }
 
   /** What is said of a command fits what was done. */
@@ -232,16 +273,20 @@ export class Checker {
       for (const order of orders) {
         if (!order.paths.includes(path)) continue;
         const { state } = this.states.get(order.id)!;
-        const left = order.isDelete ? "" : order.key;
+        const left = order.isDelete ? "" : order.id;
         if (state === "succeeded") allowed = new Set([left]);
         else if (this.#applied.get(`${site.name} ${path}`)?.has(order.id) === true) allowed.add(left);
       }
-      const mark = markOf(site.cluster.find(path));
-      if (!allowed.has(mark)) this.#violate(4, `${path} at ${site.name} is as "${mark}" left it, not as ${[...allowed].join(" or ")}`);
+      const mark = site.cluster.leftBy(path);
+      if (!allowed.has(mark === "" ? "" : (this.#markOf.get(`${site.name} ${mark}`) ?? mark))) this.#violate(4, `${path} at ${site.name} is as "${mark}" left it, not as ${[...allowed].join(" or ")}`);
     }
   }
 
   get startedJobs(): number {
     return [...this.#started.values()].reduce((sum, count) => sum + count, 0);
   }
+}
+
+function sizeOf(file: string): number {
+  return statSync(file, { throwIfNoEntry: false })?.size ?? 0;
 }

@@ -9,11 +9,12 @@ import type { RunReport } from "./run.ts";
 export interface CrewOptions {
   readonly seeds: readonly number[];
   readonly bug: Bug | null;
+  readonly scenario: string;
   readonly onReport: (report: RunReport) => void;
 }
 
 /** The first report with a violation, or null when every seed was done without one. */
-export async function simulateAll({ seeds, bug, onReport }: CrewOptions): Promise<RunReport | null> {
+export async function simulateAll({ seeds, bug, scenario, onReport }: CrewOptions): Promise<RunReport | null> {
   let failed: RunReport | null = null;
   const hands: ChildProcess[] = [];
   const hear = (report: RunReport): void => {
@@ -23,7 +24,7 @@ export async function simulateAll({ seeds, bug, onReport }: CrewOptions): Promis
     for (const hand of hands) hand.kill("SIGKILL");
   };
   const count = Math.min(availableParallelism(), seeds.length);
-  await Promise.all(Array.from({ length: count }, (_value, index) => start({ seeds: seeds.filter((_seed, at) => at % count === index), bug }, hear, hands, () => failed !== null)));
+  await Promise.all(Array.from({ length: count }, (_value, index) => start({ seeds: seeds.filter((_seed, at) => at % count === index), bug, scenario }, hear, hands, () => failed !== null)));
   return failed;
 }
 

@@ -41,6 +41,11 @@ export class Faults {
     world.at(options.untilMs, () => this.#heal());
   }
 
+  /** The next process of this name (of a site, or "relay") that passes the point for the `left`-th time dies there. */
+  arm(process: string, point: CrashPoint, left: number): void {
+    this.#plans.set(process, { point, left });
+  }
+
   /** No process of this run passes a point any more. */
   stop(): void {
     onCrashPoint(null);
@@ -91,7 +96,7 @@ export class Faults {
     const note = (what: string): void => world.note("FAULT", `${what} (${site.name}, ${Math.round(lastsMs)} ms)`);
     if (choice < 0.1) relay.kill("by the schedule");
     else if (choice < 0.18) site.kill("by the schedule");
-    else if (choice < 0.38) this.#plans.set(world.chance(0.4) ? "relay" : site.name, { point: world.pick(CRASH_POINTS), left: world.pick([1, 1, 2, 5]) });
+    else if (choice < 0.38) this.arm(world.chance(0.4) ? "relay" : site.name, world.pick(CRASH_POINTS), world.pick([1, 1, 2, 5]));
     else if (choice < 0.48) {
       note("the line is cut");
       line.cut(world.chance(0.3));

@@ -3,12 +3,14 @@
 import { fileURLToPath } from "node:url";
 import type { Bug } from "./bugs.ts";
 import { Ground } from "./ground.ts";
-import { simulate, SITES, type RunReport } from "./run.ts";
+import { simulate, type RunReport } from "./run.ts";
+import { scenarioOf } from "./scenarios.ts";
 import { Killed } from "./world.ts";
 
 export interface Job {
   readonly seeds: readonly number[];
   readonly bug: Bug | null;
+  readonly scenario: string;
 }
 
 function ignoreTheDead(error: unknown): void {
@@ -18,10 +20,10 @@ function ignoreTheDead(error: unknown): void {
 }
 
 /** Simulates in this process. */
-export async function withGround<Result>(work: (ground: Ground) => Promise<Result>): Promise<Result> {
+export async function withGround<Result>(scenario: string, work: (ground: Ground) => Promise<Result>): Promise<Result> {
   process.on("uncaughtException", ignoreTheDead);
   process.on("unhandledRejection", ignoreTheDead);
-  const ground = await Ground.make(SITES);
+  const ground = await Ground.make(scenarioOf(scenario).sites);
   try {
     return await work(ground);
   } finally {
@@ -32,10 +34,10 @@ export async function withGround<Result>(work: (ground: Ground) => Promise<Resul
 }
 
 /** What crosses to whoever started this process: a trace is made anew where it is wanted. */
-async function serve({ seeds, bug }: Job, tell: (report: RunReport) => void): Promise<void> {
-  await withGround(async (ground) => {
+async function serve({ seeds, bug, scenario }: Job, tell: (report: RunReport) => void): Promise<void> {
+  await withGround(scenario, async (ground) => {
     for (const seed of seeds) {
-      const report = await simulate(ground, { seed, bug });
+      const report = await simulate(ground, { seed, bug, scenario });
       tell({ ...report, trace: [] });
       if (report.violations.length > 0) return;
     }

@@ -6,18 +6,17 @@ import { bugOf } from "./bugs.ts";
 import { Ground } from "./ground.ts";
 import { SimRelay } from "./sim-relay.ts";
 import { SimSite } from "./sim-site.ts";
+import { scenarioOf } from "./scenarios.ts";
 import { Workload } from "./workload.ts";
 import { World, type SimProcess } from "./world.ts";
 
-/** Orders and faults come within this time (ms); after it all is well. */
-const stormMs = 240_000;
-/** By then (ms after the storm) everything has ended: two back-off ceilings, and the work of the slowest Jobs behind each other. */
-const convergeMs = 1_800_000;
 const lookMs = 5_000;
 
 export interface RunOptions {
   readonly seed: number;
   readonly bug?: Bug | null;
+  /** Of scenarios.ts; the usual one by default. */
+  readonly scenario?: string;
   /** Both are drawn from the seed when they are not given; a failing run is shrunk by giving less. */
   readonly orders?: number;
   readonly faults?: number;
@@ -37,13 +36,13 @@ export interface RunReport {
   readonly letters: number;
 }
 
-export const SITES = ["anvil", "birch"] as const;
-
 export async function simulate(ground: Ground, options: RunOptions): Promise<RunReport> {
-  const world = new World(options.seed);
+  const scenario = scenarioOf(options.scenario ?? "usual");
+  const { stormMs, convergeMs } = scenario;
+  const world = new World(options.seed, scenario.happeningsMax);
   const drawn = { orders: Math.floor(world.between(3, 30)), faults: Math.floor(world.between(0, 14)) };
-  const orders = options.orders ?? drawn.orders;
-  const faultCount = options.faults ?? drawn.faults;
+  const orders = options.orders ?? scenario.orders ?? drawn.orders;
+  const faultCount = options.faults ?? scenario.faults ?? drawn.faults;
   const bug = bugOf(options.bug ?? null);
   const copy = ground.copy();
   const { dir } = copy;
@@ -61,12 +60,13 @@ export async function simulate(ground: Ground, options: RunOptions): Promise<Run
     tamper: (store: Parameters<typeof bug.agent>[0]) => bug.agent(store),
   };
   for (const site of ground.sites) sites.push(new SimSite(world, { ground, site, dir, relay, events }));
-  const checker = new Checker(world, sites, () => relay.live);
+  const checker = new Checker(world, sites, { live: () => relay.live, file: relay.file });
   const faults = new Faults({ world, relay, sites, count: faultCount, untilMs: stormMs, onBackup: () => checker.relayCopied() });
   try {
     relay.start();
     for (const site of sites) world.after(world.between(0, 5_000), () => site.start());
-    const workload = new Workload({ world, relay, checker, sites: ground.sites.map(({ name }) => name), orders, untilMs: stormMs });
+    const workload = new Workload({ world, relay, checker, sites: ground.sites.map(({ name }) => name), orders, objects: scenario.objects, untilMs: scenario.ordersMs });
+    scenario.trouble({ world, relay, sites, faults });
     const hasFailed = (): boolean => checker.violations.length > 0;
     await world.run(stormMs, hasFailed);
     for (let untilMs = stormMs + lookMs; untilMs <= stormMs + convergeMs && !hasFailed(); untilMs += lookMs) {

@@ -9,11 +9,17 @@ import type { SimProcess, World } from "./world.ts";
 /** A thing that was done to the cluster by a command. */
 export interface Effect {
   readonly atMs: number;
-  readonly kind: "applied" | "started" | "removed";
+  readonly kind: "applied" | "started" | "removed" | "scaled" | "restarted";
   /** What it was done to. */
   readonly path: string;
   /** Which command asked for it, by what it wrote into the object; null for removals. */
   readonly mark: string | null;
+}
+
+/** What the last scale and the last restart left. */
+interface Marked extends KubeObject {
+  readonly left?: Readonly<Record<string, string>>;
+  readonly spec?: { readonly replicas?: number };
 }
 
 interface Stored {
@@ -24,6 +30,15 @@ interface Stored {
 
 /** Where a command's own mark stands in what it applies; a Job says its command by an annotation of the product's. */
 export const MARK = "sim/command";
+/** Deployments that every cluster has, for orders that change what is there. */
+export const WORKLOADS = ["w-1", "w-2", "w-3"] as const;
+const RESTARTED_AT = "kubectl.kubernetes.io/restartedAt";
+/** A scale is known by its number, which no other order of a run has; a restart by its object and the stamp that it wrote; whoever looks for one of these by its name. */
+export const scaleMark = (replicas: number): string => `scale ${replicas}`;
+export const restartMark = (name: string, stamp: string): string => `restart ${name} ${stamp}`;
+export const workMark = (name: string): string => `work on ${name}`;
+/** The part of a workload that an order changes: two of them can change different ones. */
+export const partOf = (name: string, part: "scale" | "restart"): string => `${pathOf({ apiVersion: "apps/v1", kind: "Deployment", metadata: { name, namespace: "default" } })}/${part}`;
 const COMMAND_ID = "bowline.dev/command-id";
 
 export class SimCluster {
@@ -40,11 +55,18 @@ export class SimCluster {
     this.#world = world;
     this.onEffect = told.onEffect;
     this.onAttempt = told.onAttempt;
+    for (const name of WORKLOADS) {
+      const body = { apiVersion: "apps/v1", kind: "Deployment", metadata: { name, namespace: "default" } };
+      this.#objects.set(pathOf(body), { body, version: 0, uid: `uid-${name}` });
+    }
   }
 
-  /** What is there now under a path. */
-  find(path: string): KubeObject | null {
-    return this.#objects.get(path)?.body ?? null;
+  /** Mark of the order that left what is there now as it is; "" when none did. */
+  leftBy(path: string): string {
+    const [, object, part] = /^(.*?)(?:\/(scale|restart))?$/.exec(path)!;
+    const found = this.#objects.get(object!)?.body ?? null;
+    if (part === undefined) return markOf(found);
+    return (found as Marked | null)?.left?.[part] ?? "";
   }
 
   /** As the agent of this process sees it. */
@@ -56,7 +78,7 @@ export class SimCluster {
           return this.#call(process, call);
         },
         pathOf: (object) => {
-          const mark = markOf(object, MARK);
+          const mark = object.kind === "Deployment" ? workMark(object.metadata.name) : markOf(object, MARK);
           if (mark !== "") this.onAttempt(process, mark); // what is deleted is only named
           return Promise.resolve(pathOf(object));
         },
@@ -92,6 +114,9 @@ export class SimCluster {
   #answer({ method, path: whole, body }: KubeCall): KubeAnswer {
     const path = whole.split("?")[0]!;
     const found = this.#objects.get(path);
+    if (path.endsWith("/scale")) return this.#scale(path.slice(0, -"/scale".length), body as Marked | undefined);
+    const stamp = (body as { spec?: { template?: { metadata?: { annotations?: Record<string, string> } } } } | undefined)?.spec?.template?.metadata?.annotations?.[RESTARTED_AT];
+    if (method === "PATCH" && stamp !== undefined) return this.#restart(path, stamp);
     switch (method) {
       case "GET":
         return found === undefined ? refused(404, "NotFound") : { status: 200, body: this.#shown(found) };
@@ -115,6 +140,27 @@ export class SimCluster {
     this.#objects.set(path, stored);
     this.#effect("applied", path, markOf(body, MARK));
     return { status: found === undefined ? 201 : 200, body: this.#shown(stored) };
+  }
+
+  #scale(path: string, body: Marked | undefined): KubeAnswer {
+    const found = this.#objects.get(path);
+    if (found === undefined) return refused(404, "NotFound");
+    const replicas = body?.spec?.replicas;
+    if (replicas === undefined) return { status: 200, body: { spec: { replicas: (found.body as Marked).spec?.replicas ?? 0 } } };
+    return this.#leave(path, { part: "scale", mark: scaleMark(replicas), kind: "scaled", more: { spec: { replicas } } });
+  }
+
+  #restart(path: string, stamp: string): KubeAnswer {
+    const name = path.slice(path.lastIndexOf("/") + 1);
+    return this.#objects.has(path) ? this.#leave(path, { part: "restart", mark: restartMark(name, stamp), kind: "restarted", more: {} }) : refused(404, "NotFound");
+  }
+
+  #leave(path: string, { part, mark, kind, more }: { readonly part: string; readonly mark: string; readonly kind: "scaled" | "restarted"; readonly more: object }): KubeAnswer {
+    const found = this.#objects.get(path)!;
+    const stored = { ...found, body: { ...found.body, ...more, left: { ...(found.body as Marked).left, [part]: mark } }, version: (this.#version += 1) };
+    this.#objects.set(path, stored);
+    this.#effect(kind, `${path}/${part}`, mark);
+    return { status: 200, body: this.#shown(stored) };
   }
 
   #create(collection: string, body: KubeObject): KubeAnswer {
@@ -145,7 +191,7 @@ export class SimCluster {
 }
 
 /** What an object's annotation says. */
-export function markOf(object: KubeObject | null, name = MARK): string {
+function markOf(object: KubeObject | null, name = MARK): string {
   return (object?.metadata["annotations"] as Record<string, string> | undefined)?.[name] ?? "";
 }
 

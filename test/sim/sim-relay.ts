@@ -58,6 +58,7 @@ export class SimRelay {
     this.#world.note("relay", `starts (${process.name})`);
     process.run(() => {
       const store = new SimStore<relayModule.RelayOperations>(process, { file: this.file, module: relayModule, observe: this.#observe });
+      store.watch("commands");
       const core = new RelayCore({
         store: this.#tamper(store.store),
         keys: this.#ground.relayKeys,

@@ -64,6 +64,10 @@ export class SimSite {
     return this.ground.name;
   }
 
+  get file(): string {
+    return join(this.#dir, `${this.name}.db`);
+  }
+
   get live(): LiveAgent | null {
     return this.#live;
   }
@@ -79,7 +83,7 @@ export class SimSite {
       world.after(world.between(500, 20_000), () => this.start());
     });
     process.run(() => {
-      const store = new SimStore<agentModule.AgentOperations>(process, { file: join(this.#dir, `${ground.name}.db`), module: agentModule, observe: (...told) => this.#events.observe(this, ...told) });
+      const store = new SimStore<agentModule.AgentOperations>(process, { file: this.file, module: agentModule, observe: (...told) => this.#events.observe(this, ...told) });
       const agentEpoch = store.rows<{ value: string }>("SELECT value FROM facts WHERE name = 'agentEpoch'")[0]!.value;
       const agent = new Agent({
         settings: { reportEveryMs: 30_000, drainMs: 5_000, kubeconfig: "", storeBytes: 268_435_456 },

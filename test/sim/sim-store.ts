@@ -34,6 +34,7 @@ export class SimStore<Ops extends Operations> {
   #isCommitting = false;
   /** The disk answers nobody until then (ms of the world). */
   #stalledUntilMs = 0;
+  #changesSeen = 0;
 
   constructor(process: SimProcess, options: { readonly file: string; readonly module: StoreModule; readonly observe: Observe }) {
     this.#process = process;
@@ -90,8 +91,21 @@ export class SimStore<Ops extends Operations> {
   /** Looks into the file, outside of time. */
   rows<Row = SqlRow>(sql: string, ...params: readonly (string | number)[]): Row[] {
     const outcome = outsideOfProcesses(() => this.#engine.runGroup([{ name: "simRows", args: { sql, params } }]))[0]!;
-    if (!outcome.ok) throw outcome.fault;
+    if (!outcome.ok) throw new Error(`${sql}: ${outcome.fault.why}`, { cause: outcome.fault });
     return outcome.value as Row[];
+  }
+
+  /** Notes from here on which rows of a table are put, changed or removed; beside the file, and gone with the process. */
+  watch(table: string): void {
+    this.rows("CREATE TEMP TABLE sim_changed (n INTEGER PRIMARY KEY, id TEXT NOT NULL)");
+    for (const [event, row] of [["INSERT", "NEW"], ["UPDATE", "NEW"], ["DELETE", "OLD"]]) this.rows(`CREATE TEMP TRIGGER sim_${event} AFTER ${event} ON main.${table} BEGIN INSERT INTO sim_changed (id) VALUES (${row}.id); END`);
+  }
+
+  /** Ids of the watched rows that something happened to since this was asked before. */
+  changed(): string[] {
+    const found = this.rows<{ n: number; id: string }>("SELECT MAX(n) AS n, id FROM temp.sim_changed WHERE n > ? GROUP BY id", this.#changesSeen);
+    for (const { n } of found) this.#changesSeen = Math.max(this.#changesSeen, n);
+    return found.map(({ id }) => id);
   }
 
   stall(ms: number): void {

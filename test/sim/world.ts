@@ -8,8 +8,8 @@ import { seededRandom, type Random } from "../../shared/kit/random.ts";
 export const epochMs = 1_800_000_000_000;
 /** Turns of the loop after which all promises have settled: an immediate may ask for another (link.ts pumps at the end of a turn). */
 const turnsPerHappening = 3;
-/** An honest run has some ten thousand. */
-const happeningsMax = 400_000;
+/** An honest run of a few minutes has some ten thousand. */
+const happeningsMaxDefault = 400_000;
 
 interface Happening {
   readonly atMs: number;
@@ -25,9 +25,11 @@ export class World {
   nowMs = 0;
   #order = 0;
   readonly #heap: Happening[] = [];
+  readonly #happeningsMax: number;
   happened = 0;
 
-  constructor(seed: number) {
+  constructor(seed: number, happeningsMax = happeningsMaxDefault) {
+    this.#happeningsMax = happeningsMax;
     this.random = seededRandom(seed);
   }
 
@@ -66,7 +68,7 @@ export class World {
   async run(untilMs: number, isDone: () => boolean = () => false): Promise<void> {
     await this.#settle();
     while (!isDone()) {
-      if (this.happened > happeningsMax) throw new Error(`nothing ends: ${happeningsMax} happenings in ${Math.round(this.nowMs / 1_000)} s of the world; the last ones:\n${this.trace.slice(-20).join("\n")}`);
+      if (this.happened > this.#happeningsMax) throw new Error(`nothing ends: ${this.#happeningsMax} happenings in ${Math.round(this.nowMs / 1_000)} s of the world; the last ones:\n${this.trace.slice(-20).join("\n")}`);
       const next = this.#heap[0];
       if (next === undefined || next.atMs > untilMs) break;
       this.#pop();
