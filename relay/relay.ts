@@ -13,6 +13,7 @@ import { Api } from "./http/api.ts";
 import { Authenticator, makeOperatorToken, tokenHash } from "./http/auth.ts";
 import { commandView } from "./http/command-view.ts";
 import { joinTokenRoutes } from "./http/operate-joins.ts";
+import { openApiRoute } from "./http/openapi.ts";
 import { peopleRoutes } from "./http/operate.ts";
 import { commandRoutes } from "./http/operate-commands.ts";
 import { siteRoutes } from "./http/operate-sites.ts";
@@ -130,7 +131,7 @@ class Relay {
     };
     const { operations } = this.#core;
     this.#watch = new CommandWatch({ store: this.#store, clock: this.#clock, view: (row) => commandView(operations, row) });
-    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(joins), ...siteRoutes(operations), ...commandRoutes(operations, this.#watch)], auth);
+    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(joins), ...siteRoutes(operations), ...commandRoutes(operations, this.#watch), openApiRoute()], auth);
     const gateway = this.#gateway(auth);
     return routes({
       api,

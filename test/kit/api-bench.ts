@@ -4,10 +4,13 @@ import { createServer, type Server } from "node:http";
 import { createServer as createHttp2, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { RelayCore } from "../../relay/core.ts";
-import { Api } from "../../relay/http/api.ts";
+import { Api, type Route } from "../../relay/http/api.ts";
 import { Authenticator, makeOperatorToken, tokenHash } from "../../relay/http/auth.ts";
 import { commandView } from "../../relay/http/command-view.ts";
 import { commandRoutes } from "../../relay/http/operate-commands.ts";
+import { openApiRoute } from "../../relay/http/openapi.ts";
+import { peopleRoutes } from "../../relay/http/operate.ts";
+import { joinTokenRoutes } from "../../relay/http/operate-joins.ts";
 import { siteRoutes } from "../../relay/http/operate-sites.ts";
 import { CommandWatch } from "../../relay/http/watch.ts";
 import type { QueueMax } from "../../relay/store/queue-room.ts";
@@ -15,6 +18,7 @@ import type { RelayStore } from "../../relay/store/store.ts";
 import { makeSigningKeys } from "../../shared/kit/keys.ts";
 import { silentLog } from "../../shared/kit/log.ts";
 import { ManualClock } from "../../shared/kit/manual-clock.ts";
+import type { JoinToken } from "../../shared/trust/join-token.ts";
 import { RelayBench } from "./relay-store.ts";
 
 export interface ApiAnswer<Body> {
@@ -35,6 +39,7 @@ export class ApiBench {
   readonly relay: RelayBench;
   readonly clock: ManualClock;
   readonly core: RelayCore;
+  readonly routes: readonly Route[];
   readonly api: Api;
   readonly watch: CommandWatch;
   readonly token: string;
@@ -52,7 +57,10 @@ export class ApiBench {
     this.core = new RelayCore({ store, keys, clock: this.clock, random: () => 0.5, log: silentLog, binding: "none", refusal: () => Buffer.alloc(0), ...(queueMax === undefined ? {} : { queueMax }) });
     const { operations } = this.core;
     this.watch = new CommandWatch({ store, clock: this.clock, view: (row) => commandView(operations, row) });
-    this.api = new Api([...siteRoutes(operations), ...commandRoutes(operations, this.watch)], new Authenticator(store, this.clock));
+    const auth = new Authenticator(store, this.clock);
+    const tokenBase = (): Pick<JoinToken, "identity" | "trustRoot" | "tls" | "binding"> => ({ identity: [keys.identity.publicKey], trustRoot: "0".repeat(64), tls: { kind: "webpki" }, binding: "exporter" });
+    this.routes = [...peopleRoutes({ store, clock: this.clock, auth }), ...joinTokenRoutes({ store, clock: this.clock, tokenBase }), ...siteRoutes(operations), ...commandRoutes(operations, this.watch), openApiRoute()];
+    this.api = new Api(this.routes, auth);
     this.#server = createServer((request, response) => this.api.handle(request, response));
   }
 
