@@ -13,6 +13,7 @@ import { Api } from "./http/api.ts";
 import { Authenticator, makeOperatorToken, tokenHash } from "./http/auth.ts";
 import { commandView } from "./http/command-view.ts";
 import { joinTokenRoutes } from "./http/operate-joins.ts";
+import { openApiRoute } from "./http/openapi.ts";
 import { peopleRoutes } from "./http/operate.ts";
 import { commandRoutes } from "./http/operate-commands.ts";
 import { restoredRoutes } from "./http/operate-restored.ts";
@@ -132,7 +133,7 @@ class Relay {
     };
     const { operations } = this.#core;
     this.#watch = new CommandWatch({ store: this.#store, clock: this.#clock, view: (row) => commandView(operations, row) });
-    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(joins), ...siteRoutes(operations), ...commandRoutes(operations, this.#watch), ...restoredRoutes(operations)], auth);
+    const api = new Api([...peopleRoutes(people), ...joinTokenRoutes(joins), ...siteRoutes(operations), ...commandRoutes(operations, this.#watch), ...restoredRoutes(operations), openApiRoute()], auth);
     const gateway = this.#gateway(auth);
     return routes({
       api,

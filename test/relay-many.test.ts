@@ -126,7 +126,7 @@ describe("an Idempotency-Key over many sites", () => {
     let left = 1;
     bench.instead = (name) => (name === "submitOnce" && (left -= 1) < 0 ? new Promise<never>(() => {}) : null);
     void post({ selector: "ring", expiresInMs: 3_600_000 }, { key: "k" }).catch(() => {}); // its relay dies before it answers
-    await expect.poll(count).toBe(1);
+    await expect.poll(count, { timeout: 10_000 }).toBe(1);
     bench.instead = () => null;
     bench.advance(60_000);
     const again = await post({ selector: "ring", expiresInMs: 3_600_000 }, { key: "k" });

@@ -182,7 +182,7 @@ test("only so many may watch", async () => {
   const all = await Promise.all(Array.from({ length: 200 }, () => watch()));
   expect((await bench.ask<Problem>("GET", "/commands?watch=1")).body).toMatchObject({ code: "TOO_MANY", status: 429 });
   for (const { stop } of all) stop();
-  await expect.poll(() => bench.watch.watchers).toBe(0);
+  await expect.poll(() => bench.watch.watchers, { timeout: 10_000 }).toBe(0);
 }, 30_000);
 
 test("the store is asked while somebody watches, and not before or after", async () => {
@@ -193,7 +193,7 @@ test("the store is asked while somebody watches, and not before or after", async
   const watching = await watch();
   await until(() => looks > 3);
   watching.stop();
-  await expect.poll(() => bench.watch.watchers).toBe(0);
+  await expect.poll(() => bench.watch.watchers, { timeout: 10_000 }).toBe(0);
   await until(() => bench.clock.timers === 0);
   const last = looks;
   await bench.clock.run(2_000);
@@ -205,7 +205,7 @@ test("over HTTP/2 it is the same", async () => {
   const stream = client.request({ ":path": "/api/v1/commands?watch=1", authorization: `Bearer ${bench.token}` });
   let text = "";
   stream.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-  await expect.poll(() => bench.watch.watchers).toBe(1);
+  await expect.poll(() => bench.watch.watchers, { timeout: 10_000 }).toBe(1);
   await bench.relay.submit("a");
   await until(() => commandsIn(text).length === 1);
   const closed = new Promise((resolve) => stream.once("close", resolve));

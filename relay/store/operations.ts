@@ -21,7 +21,7 @@ import * as sites from "./sites.ts";
 export { applicationId, migrations } from "./schema.ts";
 
 /** Orders; everything else is small, or frees room, or has happened already. */
-export const refusedWhenFull: readonly string[] = ["submitCommand"];
+export const refusedWhenFull: readonly string[] = ["submitCommand", "submitOnce", "putKey", "retryCommand"];
 
 export const operations = {
   drawFence: counters.drawFence,

@@ -4,17 +4,24 @@ import { createServer, type Server } from "node:http";
 import { createServer as createHttp2, type Http2Server } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { RelayCore } from "../../relay/core.ts";
-import { Api } from "../../relay/http/api.ts";
+import { Api, type Route } from "../../relay/http/api.ts";
 import { Authenticator, makeOperatorToken, tokenHash } from "../../relay/http/auth.ts";
 import { commandView } from "../../relay/http/command-view.ts";
 import { commandRoutes } from "../../relay/http/operate-commands.ts";
+import { restoredRoutes } from "../../relay/http/operate-restored.ts";
+import { openApiRoute } from "../../relay/http/openapi.ts";
+import { peopleRoutes } from "../../relay/http/operate.ts";
+import { joinTokenRoutes } from "../../relay/http/operate-joins.ts";
 import { siteRoutes } from "../../relay/http/operate-sites.ts";
 import { CommandWatch } from "../../relay/http/watch.ts";
 import type { QueueMax } from "../../relay/store/queue-room.ts";
+import type { RelayKeys } from "../../relay/setup.ts";
 import type { RelayStore } from "../../relay/store/store.ts";
 import { makeSigningKeys } from "../../shared/kit/keys.ts";
 import { silentLog } from "../../shared/kit/log.ts";
 import { ManualClock } from "../../shared/kit/manual-clock.ts";
+import type { JoinToken } from "../../shared/trust/join-token.ts";
+import { firstTrustDocument, sealTrustDocument } from "../../shared/trust/trust-document.ts";
 import { RelayBench } from "./relay-store.ts";
 
 export interface ApiAnswer<Body> {
@@ -35,6 +42,7 @@ export class ApiBench {
   readonly relay: RelayBench;
   readonly clock: ManualClock;
   readonly core: RelayCore;
+  readonly routes: readonly Route[];
   readonly api: Api;
   readonly watch: CommandWatch;
   readonly token: string;
@@ -43,16 +51,18 @@ export class ApiBench {
   readonly #server: Server;
   #h2: Http2Server | null = null;
 
-  private constructor(relay: RelayBench, token: string, queueMax?: QueueMax) {
+  private constructor(relay: RelayBench, token: string, keys: RelayKeys, queueMax?: QueueMax) {
     this.relay = relay;
     this.token = token;
     this.clock = new ManualClock(relay.nowMs);
     const store = { call: (name: never, args: never) => this.instead(name) ?? relay.store.call(name, args), close: () => relay.store.close() } as unknown as RelayStore;
-    const keys = { identity: makeSigningKeys(), command: makeSigningKeys(), root: makeSigningKeys() };
     this.core = new RelayCore({ store, keys, clock: this.clock, random: () => 0.5, log: silentLog, binding: "none", refusal: () => Buffer.alloc(0), ...(queueMax === undefined ? {} : { queueMax }) });
     const { operations } = this.core;
     this.watch = new CommandWatch({ store, clock: this.clock, view: (row) => commandView(operations, row) });
-    this.api = new Api([...siteRoutes(operations), ...commandRoutes(operations, this.watch)], new Authenticator(store, this.clock));
+    const auth = new Authenticator(store, this.clock);
+    const tokenBase = (): Pick<JoinToken, "identity" | "trustRoot" | "tls" | "binding"> => ({ identity: [keys.identity.publicKey], trustRoot: "0".repeat(64), tls: { kind: "webpki" }, binding: "exporter" });
+    this.routes = [...peopleRoutes({ store, clock: this.clock, auth }), ...joinTokenRoutes({ store, clock: this.clock, tokenBase }), ...siteRoutes(operations), ...commandRoutes(operations, this.watch), ...restoredRoutes(operations), openApiRoute()];
+    this.api = new Api(this.routes, auth);
     this.#server = createServer((request, response) => this.api.handle(request, response));
   }
 
@@ -61,7 +71,9 @@ export class ApiBench {
     const token = makeOperatorToken();
     await relay.store.call("addOperator", { name: "ann", tier: "admin", nowMs: relay.nowMs });
     await relay.store.call("putOperatorToken", { hash: tokenHash(token), operator: "ann", purpose: "api", nowMs: relay.nowMs, expiresMs: relay.nowMs + 365 * 86_400_000 });
-    const bench = new ApiBench(relay, token, queueMax);
+    const keys = { identity: makeSigningKeys(), command: makeSigningKeys(), root: makeSigningKeys() };
+    await relay.store.call("putTrust", { version: 1, envelope: sealTrustDocument(firstTrustDocument(keys.root, keys.command.publicKey, relay.nowMs), [keys.root], relay.nowMs), nowMs: relay.nowMs });
+    const bench = new ApiBench(relay, token, keys, queueMax);
     await new Promise<void>((resolve) => bench.#server.listen(0, "127.0.0.1", resolve));
     return bench;
   }

@@ -14,6 +14,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   "@peculiar/x509": ["shared/kit/certificates.ts"],
   "reflect-metadata": ["shared/kit/certificates.ts"],
   commander: ["relay/cli/"],
+  typebox: ["shared/api-schema.ts"],
   // On an operator's own files and answers; never on bytes from a peer.
   yaml: ["relay/cli/"],
 };
