@@ -24,11 +24,13 @@ import type { SiteCluster } from "./kube/site-cluster.ts";
 import { LetterDesk } from "./letter-desk.ts";
 import type { AgentStatus } from "./local.ts";
 import { makeHello, serveLink, type Shaken } from "./serve-link.ts";
-import { followTime, keepTime, type TimePorts } from "./keep-time.ts";
+import { followTime, keepTime, noteBirth, type TimePorts } from "./keep-time.ts";
 import type { AgentPorts } from "./ports.ts";
 import { SiteClock, type ClockRecord } from "./site-clock.ts";
 import { SiteStanding } from "./standing.ts";
+import type { QuarantineRecord } from "./store/carry.ts";
 import { Reporter } from "./status/reporter.ts";
+import { WitnessKeeper, type Renewal } from "./witness.ts";
 
 /** An agent that waits for approval dials again after this (ms): the socket may have died without a word. */
 const waitingMs = 60_000;
@@ -58,6 +60,10 @@ export class Agent {
   readonly #ports: AgentPorts;
   readonly #clock: Clock;
   readonly #scope = new Scope("agent");
+  readonly #keeper: WitnessKeeper;
+  /** Why the database has to be made anew, once that is known. */
+  #renewal: Renewal | null = null;
+  #quarantined: QuarantineRecord | null = null;
   #standing!: SiteStanding;
   #relay!: RelayRecord;
   #siteClock!: SiteClock;
@@ -72,17 +78,18 @@ export class Agent {
 
   constructor({ settings, folder, log, version, ports }: AgentOptions) {
     this.#settings = settings;
-    this.#folder = folder;
+    this.#clock = ports.clock;
+    this.#keeper = new WitnessKeeper({ store: folder.store, clock: ports.clock, log, onDisproof: (renewal) => this.#renew(renewal) });
+    this.#folder = { ...folder, store: this.#keeper.store };
     this.#log = log;
     this.#version = version;
     this.#ports = ports;
-    this.#clock = ports.clock;
     this.#state = { state: "dialling", sinceMs: ports.clock.wallMs(), why: "" };
-    this.#dials = new DialNumbers((count) => folder.store.call("draw", { name: "dial", count }));
+    this.#dials = new DialNumbers((count) => this.#folder.store.call("draw", { name: "dial", count }));
   }
 
-  /** Runs until `stop`. Rejects only for what no waiting mends. */
-  async run(): Promise<void> {
+  /** Runs until `stop`, or until its database must be made anew: then this says why. Rejects only for what no waiting mends. */
+  async run(): Promise<Renewal | null> {
     const { store, dir } = this.#folder;
     const facts = await store.call("allFacts", null);
     const relay = recordOf<RelayRecord>(facts, "relay");
@@ -90,7 +97,9 @@ export class Agent {
     this.#relay = relay;
     this.#siteClock = new SiteClock(this.#clock, this.#ports.machine, recordOf<ClockRecord>(facts, "clock"));
     this.#standing = await SiteStanding.open(this.#folder, relay);
+    this.#quarantined = recordOf<QuarantineRecord>(facts, "quarantined");
     this.#cluster = await this.#ports.openCluster();
+    this.#keeper.open(this.#ports.openWitnesses(this.#cluster));
     this.#assemble();
     let reporting = Promise.resolve();
     try {
@@ -106,8 +115,18 @@ export class Agent {
       // Whatever failed above: a listener that stayed would hold the process.
       await this.#scope.end();
       await Promise.all([reporting, this.#runner.stopped()]);
+      await this.#keeper.end();
       await this.#cluster.close();
     }
+    return this.#renewal;
+  }
+
+  /** The database is not what it was: nothing more is done with it. The caller puts it aside and starts again. */
+  #renew(renewal: Renewal): void {
+    if (this.#scope.hasEnded) return;
+    this.#renewal = renewal;
+    this.#log.error({ why: renewal.why }, "the database is put aside and made anew");
+    void this.stop();
   }
 
   /** An agent that was asked to stop while it was still starting must not be held by a server that came too late. */
@@ -133,7 +152,7 @@ export class Agent {
       version: this.#version,
       everyMs: this.#settings.reportEveryMs,
       signal,
-      health: () => [...(this.#relay.binding === "none" ? [{ id: "binding-none", what: "the link is not bound to TLS" }] : []), ...(this.#siteClock.estimate() === null ? [{ id: "clock-unknown", what: "the time is not known since the restart; commands wait for a link" }] : [])],
+      health: () => [...(this.#relay.binding === "none" ? [{ id: "binding-none", what: "the link is not bound to TLS" }] : []), ...this.#keeper.health(), ...(this.#folder.witnessTrouble === "" ? [] : [{ id: "witness-lost", what: this.#folder.witnessTrouble }]), ...(this.#siteClock.estimate() === null ? [{ id: "clock-unknown", what: "the time is not known since the restart; commands wait for a link" }] : [])],
       onLetter,
     });
   }
@@ -186,6 +205,7 @@ export class Agent {
       const begunMs = this.#clock.monoMs();
       const shaken = await shakeHands(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello }, this.#clock, signal);
       await keepTime(this.#timePorts, this.#siteClock.agree(shaken.relayTimeMs, this.#clock.monoMs() - begunMs));
+      await noteBirth(store, this.#siteClock.shownMs());
       await this.#standing.absorb(shaken.welcome);
       if (shaken.welcome.trustMore === true && shaken.welcome.trust.length > 0) return (socket.close(), null); // the rest of the chain comes with the next dial
       if (shaken.welcome.state === "waiting") return await this.#waitForApproval(socket);
@@ -193,6 +213,7 @@ export class Agent {
       return await this.#serve({ socket, dial: dialNumber, result: shaken, inDoubt: hello.inDoubt });
     } catch (error) {
       socket.close();
+      if (asFault(error).code === "SITE_CLONED") this.#dials.skip();
       throw error;
     } finally {
       signal.removeEventListener("abort", abort);
@@ -236,6 +257,7 @@ export class Agent {
     withdraw();
     this.#link = null;
     this.#courier = null;
+    if (end.fault.code === "EPOCH_DEMANDED") this.#renew({ why: end.fault.why, witness: null });
     if (this.#clock.monoMs() - sinceMs >= shortLinkMs || this.#scope.hasEnded) return end;
     await this.#reporter.event("link-down", `${end.fault.message}: ${end.fault.why}`);
     throw end.saidBy === "peer" && end.code !== null ? new ByeFault(end.fault, end.code, end.retryAfterMs) : end.fault;
@@ -261,6 +283,7 @@ export class Agent {
       lettersWaiting: counts.waiting,
       commandsOpen,
       kubeconfig: this.#settings.kubeconfig,
+      quarantined: this.#quarantined,
     };
   }
 

@@ -1,10 +1,12 @@
 // The agent's store as one module: what the store's worker loads. Each operation is one transaction (or joins its caller's); see the files beside it.
+import * as carry from "./carry.ts";
 import * as commands from "./commands.ts";
 import * as identity from "./identity.ts";
 import * as letters from "./letters.ts";
 import * as tombstones from "./tombstones.ts";
+import * as witnessed from "./witnessed.ts";
 
-export { applicationId, migrations } from "./schema.ts";
+export { applicationId, isGuarded, migrations } from "./schema.ts";
 
 export const operations = {
   draw: identity.draw,
@@ -36,6 +38,11 @@ export const operations = {
   leftoverRemoved: tombstones.leftoverRemoved,
   purgeCommands: tombstones.purgeCommands,
   openCommandCount: commands.openCommandCount,
+  witnessState: witnessed.witnessState,
+  chainAt: witnessed.chainAt,
+  noteWitness: witnessed.noteWitness,
+  pruneChain: witnessed.pruneChain,
+  carryOver: carry.carryOver,
 } as const;
 
 export type AgentOperations = typeof operations;

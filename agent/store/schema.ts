@@ -45,10 +45,15 @@ CREATE TABLE command_targets (command TEXT NOT NULL, okey TEXT NOT NULL, is_own 
 CREATE INDEX command_targets_of ON command_targets (okey);
 `;
 
+/** Nothing of what is here may silently vanish or change. */
+export const isGuarded = true;
+
 /** "BWLA". */
 export const applicationId = 0x4257_4c41;
 export const migrations: readonly string[] = [
   `${OUTBOX_SCHEMA}${FIRST}`,
   // The link on which the relay said that it has the result.
   "ALTER TABLE commands ADD COLUMN receipt_fence BIGINT;",
+  // What a database that was put aside knew of commands that had begun, for when the relay sends them again.
+  "CREATE TABLE carried (id TEXT PRIMARY KEY, body_hash TEXT NOT NULL, has_effect BIGINT NOT NULL, resolved TEXT, cleanup TEXT, deadline_ms BIGINT NOT NULL);",
 ];

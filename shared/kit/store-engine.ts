@@ -7,6 +7,7 @@ import { invariant } from "./assert.ts";
 import { crashPoint } from "./crash.ts";
 import { asFault, Fault } from "./errors.ts";
 import { shown } from "./shown.ts";
+import { Guard, isTorn, type ChainLink } from "./store-guard.ts";
 import { engineFault, isEngineError, isGoneOrEmpty, prepareFiles } from "./store-files.ts";
 import type { Operation, SqlRow, StoreModule } from "./store-query.ts";
 
@@ -39,6 +40,8 @@ export class StoreEngine {
   readonly #options: EngineOptions;
   /** Null after an error that leaves no handle to rely on; the next group opens again. */
   #db: Database.Database | null = null;
+  /** Of the open handle, where the module asks for one. */
+  #guard: Guard | null = null;
   readonly #statements = new Map<string, Database.Statement>();
   #mustExist: boolean;
   #commits = 0;
@@ -61,7 +64,7 @@ export class StoreEngine {
   }
 
   #open(): Database.Database {
-    const { file } = this.#options;
+    const { file, module } = this.#options;
     if (this.#mustExist && isGoneOrEmpty(file)) {
       throw new Fault("STORE_CORRUPT", { what: `the database ${file} is gone or empty`, why: "this data folder was in use before", hint: "restore it from a backup; to begin anew, move the whole data folder away" });
     }
@@ -79,9 +82,14 @@ export class StoreEngine {
       db.pragma(`journal_size_limit = ${walBytesKept}`);
       // The first write takes the exclusive lock: a second process is told now, not at its first order.
       db.exec("BEGIN IMMEDIATE; COMMIT");
-      const verdict = db.pragma("quick_check(1)", { simple: true });
+      const guard = module.isGuarded === true ? new Guard(db) : null;
+      // What is guarded is small, and an index that lost an entry hides its row as well as a lost row would.
+      const verdict = db.pragma(guard === null ? "quick_check(1)" : "integrity_check(1)", { simple: true });
       if (verdict !== "ok") throw new Fault("STORE_CORRUPT", { what: `the database ${file} is damaged`, why: shown(verdict), hint: "restore it from a backup" });
-      this.#migrate(db);
+      guard?.verify();
+      this.#migrate(db, guard);
+      guard?.arm();
+      this.#guard = guard;
       return db;
     } catch (error) {
       db?.close();
@@ -89,7 +97,7 @@ export class StoreEngine {
     }
   }
 
-  #migrate(db: Database.Database): void {
+  #migrate(db: Database.Database, guard: Guard | null): void {
     const { file, module } = this.#options;
     const { migrations, applicationId = 0 } = module;
     const version = db.pragma("user_version", { simple: true }) as number;
@@ -102,9 +110,17 @@ export class StoreEngine {
       db.exec("BEGIN IMMEDIATE");
       if (step === 0) db.exec(COMMITS);
       db.exec(migrations[step]!);
+      guard?.resum();
       if (step === 0) db.pragma(`application_id = ${applicationId}`);
       db.pragma(`user_version = ${step + 1}`);
+      guard?.noteSchema();
       crashPoint("migration-step");
+      db.exec("COMMIT");
+    }
+    if (guard?.isThere === false) {
+      db.exec("BEGIN IMMEDIATE");
+      guard.resum();
+      guard.noteSchema();
       db.exec("COMMIT");
     }
   }
@@ -132,15 +148,21 @@ export class StoreEngine {
   #attempt(calls: readonly Call[]): CallOutcome[] {
     const db = this.#live();
     const expected = this.#commits + 1;
+    const guard = this.#guard;
     let outcomes: CallOutcome[] | null = null;
+    let link: ChainLink | null = null;
     this.#hasWritten = false;
     try {
       db.exec("BEGIN IMMEDIATE");
+      guard?.begin();
       const before = this.#totalChanges(db);
       const values = calls.map((call) => this.#runOne(db, call));
       // A group that changed nothing writes nothing here either: its COMMIT costs no fsync.
       this.#hasWritten = this.#totalChanges(db) !== before;
-      if (this.#hasWritten) this.#prepare(db, "UPDATE store_commits SET n = ?").run(expected);
+      if (this.#hasWritten) {
+        this.#prepare(db, "UPDATE store_commits SET n = ?").run(expected);
+        link = this.#link(db);
+      }
       outcomes = values;
       crashPoint("insert-before-commit");
       db.exec("COMMIT");
@@ -149,8 +171,16 @@ export class StoreEngine {
       if (outcomes === null || !this.#hasWritten || this.#db !== null || !this.#isCommitted(expected)) throw fault;
     }
     if (this.#hasWritten) this.#commits = expected;
+    if (link !== null) guard?.committed(link);
     this.#vacuumSome();
     return outcomes;
+  }
+
+  /** The group's link in the chain of a guarded database. */
+  #link(db: Database.Database): ChainLink | null {
+    const link = this.#guard?.next() ?? null;
+    if (link !== null) this.#prepare(db, "INSERT INTO store_chain (seq, hash, written) VALUES (?, ?, ?)").run(link.seq, link.hash, link.written);
+    return link;
   }
 
   /** Leaves no transaction open. An error of the disk ends the handle: what its page cache holds is no longer known. */
@@ -209,7 +239,7 @@ export class StoreEngine {
     } catch (error) {
       if (isEngineError(error)) throw error;
       db.exec("ROLLBACK TO one; RELEASE one");
-      return { ok: false, fault: asFault(error) };
+      return { ok: false, fault: isTorn(error) ? new Fault("STORE_CORRUPT", { what: `a row of ${this.#options.file} was damaged on the disk`, why: "it is not what was written", hint: "restart the process: it looks at the whole file" }) : asFault(error) };
     }
   }
 
