@@ -15,7 +15,7 @@ import { makeCatalog } from "./command/catalog.ts";
 import { Runner } from "./command/runner.ts";
 import type { AgentSettings } from "./config.ts";
 import { DialNumbers, shakeHands, untilLinked } from "./dial.ts";
-import { askToJoin } from "./enrol.ts";
+import { askToJoin, untilDecided } from "./enrol.ts";
 import { recordOf, type AgentFolder, type RelayRecord } from "./folder.ts";
 import { openCluster, type Cluster } from "./kube/cluster.ts";
 import { statusFault } from "./kube/objects.ts";
@@ -23,15 +23,16 @@ import { impersonationOf } from "./kube/policy.ts";
 import type { SiteCluster } from "./kube/site-cluster.ts";
 import { LetterDesk } from "./letter-desk.ts";
 import type { AgentStatus } from "./local.ts";
-import { makeHello, serveLink, type Shaken } from "./serve-link.ts";
-import { followTime, keepTime, noteTime, type TimePorts } from "./keep-time.ts";
+import { makeHello, postRecords, serveLink, type Shaken } from "./serve-link.ts";
+import { followTime, keepTime, noteBirth, noteTime, type TimePorts } from "./keep-time.ts";
 import type { AgentPorts } from "./ports.ts";
 import { SiteClock, type ClockRecord } from "./site-clock.ts";
 import { SiteStanding } from "./standing.ts";
+import type { QuarantineRecord } from "./store/carry.ts";
+import { ownHealth } from "./status/health.ts";
 import { Reporter } from "./status/reporter.ts";
+import { WitnessKeeper, type Renewal } from "./witness.ts";
 
-/** An agent that waits for approval dials again after this (ms): the socket may have died without a word. */
-const waitingMs = 60_000;
 /** A link that ended sooner than this (ms) counts as a failed dial: a relay that takes links and drops them must not be dialled without a pause. */
 const shortLinkMs = 5_000;
 /** A newer link of this site is there: a second agent would take turns with us for ever, so we come back no sooner (ms). */
@@ -58,6 +59,10 @@ export class Agent {
   readonly #ports: AgentPorts;
   readonly #clock: Clock;
   readonly #scope = new Scope("agent");
+  readonly #keeper: WitnessKeeper;
+  /** Why the database has to be made anew, once that is known. */
+  #renewal: Renewal | null = null;
+  #quarantined: QuarantineRecord | null = null;
   #standing!: SiteStanding;
   #relay!: RelayRecord;
   #siteClock!: SiteClock;
@@ -72,17 +77,18 @@ export class Agent {
 
   constructor({ settings, folder, log, version, ports }: AgentOptions) {
     this.#settings = settings;
-    this.#folder = folder;
+    this.#clock = ports.clock;
+    this.#keeper = new WitnessKeeper({ store: folder.store, clock: ports.clock, log, onDisproof: (renewal) => this.#renew(renewal) });
+    this.#folder = { ...folder, store: this.#keeper.store };
     this.#log = log;
     this.#version = version;
     this.#ports = ports;
-    this.#clock = ports.clock;
     this.#state = { state: "dialling", sinceMs: ports.clock.wallMs(), why: "" };
-    this.#dials = new DialNumbers((count) => folder.store.call("draw", { name: "dial", count }));
+    this.#dials = new DialNumbers((count) => this.#folder.store.call("draw", { name: "dial", count }));
   }
 
-  /** Runs until `stop`. Rejects only for what no waiting mends. */
-  async run(): Promise<void> {
+  /** Runs until `stop`, or until its database must be made anew: then this says why. Rejects only for what no waiting mends. */
+  async run(): Promise<Renewal | null> {
     const { store, dir } = this.#folder;
     const facts = await store.call("allFacts", null);
     const relay = recordOf<RelayRecord>(facts, "relay");
@@ -91,7 +97,9 @@ export class Agent {
     await store.call("setRoom", { storeBytes: this.#settings.storeBytes }).catch((error: unknown) => this.#log.warn({ why: asFault(error).why }, "the room for orders and results is that of the last start"));
     this.#siteClock = new SiteClock(this.#clock, this.#ports.machine, recordOf<ClockRecord>(facts, "clock"));
     this.#standing = await SiteStanding.open(this.#folder, relay);
+    this.#quarantined = recordOf<QuarantineRecord>(facts, "quarantined");
     this.#cluster = await this.#ports.openCluster();
+    this.#keeper.open(this.#ports.openWitnesses(this.#cluster));
     this.#assemble();
     this.#scope.onEnd(noteTime(this.#timePorts));
     let reporting = Promise.resolve();
@@ -108,8 +116,18 @@ export class Agent {
       // Whatever failed above: a listener that stayed would hold the process.
       await this.#scope.end();
       await Promise.all([reporting, this.#runner.stopped()]);
+      await this.#keeper.end();
       await this.#cluster.close();
     }
+    return this.#renewal;
+  }
+
+  /** The database is not what it was: nothing more is done with it. The caller puts it aside and starts again. */
+  #renew(renewal: Renewal): void {
+    if (this.#scope.hasEnded) return;
+    this.#renewal = renewal;
+    this.#log.error({ why: renewal.why }, "the database is put aside and made anew");
+    void this.stop();
   }
 
   /** An agent that was asked to stop while it was still starting must not be held by a server that came too late. */
@@ -123,12 +141,7 @@ export class Agent {
     const { objects, facts } = this.#cluster;
     const { signal } = this.#scope;
     const onLetter = (): void => this.#courier?.poke();
-    store.onFull = (isFull) => {
-      if (isFull) this.#log.error({}, "the disk is full; no order is taken or begun until there is room");
-      else this.#log.info({}, "the disk has room again");
-      this.#reporter.poke();
-      this.#runner.poke();
-    };
+    store.onFull = (isFull) => this.#tellFull(isFull);
     this.#runner = new Runner({ store, catalog: makeCatalog({ objects, impersonationOf, statusFault }, this.#clock, () => this.#status()), clock: this.#clock, log: this.#log, time: this.#siteClock, signal, onLetter });
     this.#desk = new LetterDesk({ store, clock: this.#clock, siteClock: this.#siteClock, log: this.#log, siteId, signKey: keys.sign, standing: () => this.#standing.approved, onCommand: () => this.#runner.poke(), onCancel: (id) => this.#runner.cancel(id) });
     this.#reporter = new Reporter({
@@ -141,9 +154,16 @@ export class Agent {
       version: this.#version,
       everyMs: this.#settings.reportEveryMs,
       signal,
-      health: () => [...(this.#relay.binding === "none" ? [{ id: "binding-none", what: "the link is not bound to TLS" }] : []), ...(this.#siteClock.estimate() === null ? [{ id: "clock-unknown", what: "the time is not known since the restart; commands wait for a link" }] : [])],
+      health: () => ownHealth({ binding: this.#relay.binding, witnesses: this.#keeper.health(), witnessTrouble: this.#folder.witnessTrouble, knowsTime: this.#siteClock.estimate() !== null }),
       onLetter,
     });
+  }
+
+  #tellFull(isFull: boolean): void {
+    if (isFull) this.#log.error({}, "the disk is full; no order is taken or begun until there is room");
+    else this.#log.info({}, "the disk has room again");
+    this.#reporter.poke();
+    this.#runner.poke();
   }
 
   async #join(): Promise<void> {
@@ -194,27 +214,19 @@ export class Agent {
       const begunMs = this.#clock.monoMs();
       const shaken = await shakeHands(socket, { purpose: "link", relayKeys: this.#relay.identity, boot, dial: dialNumber, keys: keys.sign, site: siteId, hello }, this.#clock, signal);
       await keepTime(this.#timePorts, this.#siteClock.agree(shaken.relayTimeMs, this.#clock.monoMs() - begunMs));
+      await noteBirth(store, this.#siteClock.shownMs());
       await this.#standing.absorb(shaken);
       if (shaken.welcome.trustMore === true && shaken.welcome.trust.length > 0) return (socket.close(), null); // the rest of the chain comes with the next dial
       if (shaken.welcome.state === "waiting") return await this.#waitForApproval(socket);
-      if (shaken.welcome.wantsRecords === true) await this.#postRecords();
+      if (shaken.welcome.wantsRecords === true) await postRecords(store, this.#log, { relayEpoch: this.#standing.relayEpoch, nowMs: this.#siteClock.shownMs() });
       signal.removeEventListener("abort", abort); // from here on the link ends by its own BYE
       return await this.#serve({ socket, dial: dialNumber, result: shaken, inDoubt: hello.inDoubt });
     } catch (error) {
       socket.close();
+      if (asFault(error).code === "SITE_CLONED") this.#dials.skip();
       throw error;
     } finally {
       signal.removeEventListener("abort", abort);
-    }
-  }
-
-  /** A site whose disk is full still links: the relay asks again on each link, and offers nothing until it has them. */
-  async #postRecords(): Promise<void> {
-    try {
-      await this.#folder.store.call("postRecords", { relayEpoch: this.#standing.relayEpoch, nowMs: this.#siteClock.shownMs() });
-      this.#log.warn({ relayEpoch: this.#standing.relayEpoch }, "the relay was put back from a copy; it is told what this site knows of its commands");
-    } catch (error) {
-      this.#log.error({ code: asFault(error).code, why: asFault(error).why }, "what this site knows of its commands could not be told");
     }
   }
 
@@ -225,17 +237,8 @@ export class Agent {
   async #waitForApproval(socket: LinkSocket): Promise<null> {
     if (this.#state.state !== "waiting") this.#log.info({ site: this.#standing.name, code: matchCode(this.#folder.keys.sign.publicKey) }, "waiting for approval; tell the person at the centre this code");
     this.#enter("waiting", "an operator has to approve this site");
-    const cancel = this.#clock.after(waitingMs, () => socket.close());
-    try {
-      await socket.next("BYE").catch((error: unknown) => {
-        const fault = asFault(error);
-        if (fault.code !== "SITE_WAITING" && fault.code !== "LINK_LOST") throw fault;
-      });
-      return null;
-    } finally {
-      cancel();
-      socket.close();
-    }
+    await untilDecided(socket, this.#clock);
+    return null;
   }
 
   async #serve(shaken: Shaken): Promise<LinkEnd> {
@@ -255,6 +258,7 @@ export class Agent {
     withdraw();
     this.#link = null;
     this.#courier = null;
+    if (end.fault.code === "EPOCH_DEMANDED") this.#renew({ why: end.fault.why, witness: null });
     if (this.#clock.monoMs() - sinceMs >= shortLinkMs || this.#scope.hasEnded) return end;
     await this.#reporter.event("link-down", `${end.fault.message}: ${end.fault.why}`);
     throw end.saidBy === "peer" && end.code !== null ? new ByeFault(end.fault, end.code, end.retryAfterMs) : end.fault;
@@ -281,6 +285,7 @@ export class Agent {
       commandsOpen,
       store: { ...room, isFull: store.isFull },
       kubeconfig: this.#settings.kubeconfig,
+      quarantined: this.#quarantined,
     };
   }
 

@@ -25,6 +25,7 @@ const TABLE = {
   tokenFile: { flag: "--token-file", env: "BOWLINE_TOKEN_FILE", fallback: "", parse: parseText, help: "file that holds the join token" },
   name: { flag: "--name", env: "BOWLINE_NAME", fallback: "", parse: parseText, help: "name of this site, when the token leaves it open", shown: "this host's" },
   wait: { flag: "--wait", env: "BOWLINE_WAIT", fallback: false, parse: parseSwitch, isSwitch: true, help: "join: wait for the approval" },
+  acceptNewDatabase: { flag: "--accept-new-database", env: "BOWLINE_ACCEPT_NEW_DATABASE", fallback: false, parse: parseSwitch, isSwitch: true, help: "run: make a database anew when the folder's own is gone, and give up what it held" },
   healthPort: { flag: "--health-port", env: "BOWLINE_HEALTH_PORT", fallback: 0, parse: parseCount(0, 65_535), help: "port of /healthz and /readyz for the kubelet; 0 is none", shown: "none" },
   httpProxy: { flag: "--http-proxy", env: "HTTP_PROXY", fallback: "", parse: parseText, help: "proxy for plain http" },
   httpsProxy: { flag: "--https-proxy", env: "HTTPS_PROXY", fallback: "", parse: parseText, help: "proxy for https, http://USER:PASSWORD@HOST:PORT" },
@@ -64,6 +65,11 @@ export function agentSettingsHelp(): string {
 
 export function proxyOf(settings: AgentSettings): ProxySettings {
   return parseProxySettings({ httpProxy: settings.httpProxy, httpsProxy: settings.httpsProxy, noProxy: settings.noProxy });
+}
+
+/** The agent works with its ServiceAccount, in the cluster that it serves. */
+export function isInPod({ kubeconfig, serviceHost }: AgentSettings): boolean {
+  return kubeconfig === "" && serviceHost !== null;
 }
 
 /** This host's name as a DNS label. */

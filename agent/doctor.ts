@@ -13,6 +13,7 @@ import type { KubeAccess } from "./kube/access.ts";
 import { KubeObjects } from "./kube/objects.ts";
 import { impersonationOf, reporterIdentity } from "./kube/policy.ts";
 import { askStatus } from "./local.ts";
+import type { QuarantineRecord } from "./store/carry.ts";
 
 export type Culprit = "site network" | "proxy" | "relay" | "site network or relay" | "cluster" | "token" | "this machine";
 
@@ -124,16 +125,22 @@ export function checkDisk(dir: string): Check {
   return { name: "disk", isOk: freeMiB >= lowDiskMiB, said: `${freeMiB} MiB free for ${dir}`, culprit: freeMiB >= lowDiskMiB ? null : "this machine" };
 }
 
+/** A database that was made anew is no fault of today's; what it could not take over is worth knowing. */
+export function checkDatabase(quarantined: QuarantineRecord | null): Check {
+  const said = quarantined === null ? "whole" : `made anew ${new Date(quarantined.atMs).toISOString()}: ${quarantined.why}; ${quarantined.told}`;
+  return { name: "database", isOk: true, said, culprit: null };
+}
+
 /** The agent that runs on the folder, which nobody else may open meanwhile: its state, or null when there is none to ask. Also the kubeconfig that it works with. */
-export async function checkRunning(dir: string): Promise<{ readonly check: Check; readonly kubeconfig: string } | null> {
+export async function checkRunning(dir: string): Promise<{ readonly check: Check; readonly database: Check | null; readonly kubeconfig: string } | null> {
   try {
-    const { state, since, why, kubeconfig } = await askStatus(dir);
+    const { state, since, why, kubeconfig, quarantined } = await askStatus(dir);
     const isOk = state === "linked";
-    return { check: { name: "agent", isOk, said: `runs, ${state} since ${since}${why === "" ? "" : `: ${why}`}`, culprit: isOk ? null : "site network or relay" }, kubeconfig };
+    return { check: { name: "agent", isOk, said: `runs, ${state} since ${since}${why === "" ? "" : `: ${why}`}`, culprit: isOk ? null : "site network or relay" }, database: checkDatabase(quarantined), kubeconfig };
   } catch (error) {
     const fault = asFault(error);
     if (fault.code === "NOT_INITIALISED" || fault.code === "FILE_INVALID") return null; // none runs, or one that has no socket here
-    return { check: { name: "agent", isOk: false, said: `${fault.message}: ${fault.why}`, culprit: "this machine" }, kubeconfig: "" };
+    return { check: { name: "agent", isOk: false, said: `${fault.message}: ${fault.why}`, culprit: "this machine" }, database: null, kubeconfig: "" };
   }
 }
 

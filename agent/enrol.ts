@@ -1,8 +1,10 @@
 // Joining: keys and what the token says are durable before the first octet leaves; the relay proves itself before it hears of the token; a lost reply is asked
 // for again with the same key. Ends with the match code that the installer reads out. trust.md section 4.
 import { readFileSync } from "node:fs";
-import { Fault } from "../shared/kit/errors.ts";
+import type { Clock } from "../shared/kit/clock.ts";
+import { asFault, Fault } from "../shared/kit/errors.ts";
 import { fileFault } from "../shared/kit/files.ts";
+import type { LinkSocket } from "../shared/link/link-socket.ts";
 import { requireSiteName } from "../shared/rules/target.ts";
 import { parseJoinToken, type JoinToken } from "../shared/trust/join-token.ts";
 import { ownSiteName, type AgentSettings } from "./config.ts";
@@ -64,6 +66,23 @@ export async function askToJoin(folder: AgentFolder, { openRelay, clock, boot }:
     await folder.store.call("putFacts", { facts: {}, drop: ["joining"] });
     return standing;
   } finally {
+    socket.close();
+  }
+}
+
+/** An agent that waits for approval dials again after this (ms): the socket may have died without a word. */
+const waitingMs = 60_000;
+
+/** Resolves when an operator has decided that it links, or it is time to dial again. Rejects with the reason when it is refused. */
+export async function untilDecided(socket: LinkSocket, clock: Clock): Promise<void> {
+  const cancel = clock.after(waitingMs, () => socket.close());
+  try {
+    await socket.next("BYE").catch((error: unknown) => {
+      const fault = asFault(error);
+      if (fault.code !== "SITE_WAITING" && fault.code !== "LINK_LOST") throw fault;
+    });
+  } finally {
+    cancel();
     socket.close();
   }
 }

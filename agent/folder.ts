@@ -9,7 +9,8 @@ import { boxKeysOf, makeBoxKeys, makeSigningKeys, readSecretFile, signingKeysOf,
 import type { JoinToken } from "../shared/trust/join-token.ts";
 import { walkTrust, type TrustDocument } from "../shared/trust/trust-document.ts";
 import type { FactName } from "./store/identity.ts";
-import { openAgentStore, type AgentStore } from "./store/store.ts";
+import { openDatabase, type Aside } from "./quarantine.ts";
+import type { AgentStore } from "./store/store.ts";
 
 export interface AgentKeys {
   readonly sign: KeyPair;
@@ -33,13 +34,16 @@ export interface AgentFolder {
   readonly siteId: string;
   readonly agentEpoch: string;
   readonly store: AgentStore;
+  /** What was found wrong with the witness beside the database, or "". */
+  readonly witnessTrouble: string;
 }
 
 export function hasIdentity(dir: string): boolean {
   return existsSync(join(dir, "identity.key"));
 }
 
-export async function openAgentFolder(dir: string): Promise<AgentFolder> {
+/** `aside`: a database that is not what it was is put aside and made anew (quarantine.ts); without it, that is an error. */
+export async function openAgentFolder(dir: string, aside: Aside | null = null): Promise<AgentFolder> {
   const path = join(dir, "identity.key");
   const provisional = join(dir, "identity.key.next");
   const isFirst = !existsSync(path);
@@ -53,7 +57,7 @@ export async function openAgentFolder(dir: string): Promise<AgentFolder> {
     throw fileFault(error, dir);
   }
   const keys = keysOf(readSecretFile(isFirst ? provisional : path), path);
-  const store = await openAgentStore(dir, !isFirst);
+  const { store, witnessTrouble } = await openDatabase(dir, !isFirst, aside);
   try {
     const facts = await store.call("allFacts", null);
     const agentEpoch = facts.agentEpoch ?? randomBytes(16).toString("hex");
@@ -63,7 +67,7 @@ export async function openAgentFolder(dir: string): Promise<AgentFolder> {
       throw new Fault("FILE_INVALID", { what: `the key file ${path} and the database beside it belong to different sites`, why: `the keys are those of ${siteId}, the database is that of ${facts.site}`, hint: "restore the whole folder from one backup" });
     }
     if (isFirst) renameSync(provisional, path);
-    return { dir, keys, siteId, agentEpoch, store };
+    return { dir, keys, siteId, agentEpoch, store, witnessTrouble };
   } catch (error) {
     await store.close();
     throw error;

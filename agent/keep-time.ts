@@ -52,3 +52,9 @@ export function noteTime(ports: TimePorts): () => void {
   }
   return () => cancel();
 }
+
+/** The birth of a database that took another one's place, by the relay's time: what may run once only and was asked before is not run here (store/commands.ts). */
+export async function noteBirth(store: AgentStore, nowMs: number): Promise<void> {
+  const facts = await store.call("allFacts", null);
+  if (facts.formerEpochs !== undefined && facts.bornMs === undefined) await store.call("putFacts", { facts: { bornMs: String(Math.round(nowMs)) } });
+}

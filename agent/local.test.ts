@@ -8,7 +8,7 @@ import { makeTempDir } from "../test/kit/temp-dir.ts";
 import { checkRunning } from "./doctor.ts";
 import { askStatus, serveStatus, type AgentStatus } from "./local.ts";
 
-const status: AgentStatus = { name: "plant-07", site: "s_1", state: "linked", since: "2026-01-01T00:00:00.000Z", why: "zażółć gęślą jaźń", matchCode: "", version: "1", streams: 0, lettersWaiting: 0, commandsOpen: 0, store: { limit: 1, inbox: 0, results: 0, reserved: 0, history: 0, rest: 0, shed: [], isTight: false, gaps: 0, isFull: false }, kubeconfig: "/k" };
+const status: AgentStatus = { name: "plant-07", site: "s_1", state: "linked", since: "2026-01-01T00:00:00.000Z", why: "zażółć gęślą jaźń", matchCode: "", version: "1", streams: 0, lettersWaiting: 0, commandsOpen: 0, store: { limit: 1, inbox: 0, results: 0, reserved: 0, history: 0, rest: 0, shed: [], isTight: false, gaps: 0, isFull: false }, kubeconfig: "/k", quarantined: null };
 
 let dir: string;
 let server: Server | null;
@@ -30,7 +30,12 @@ function answer(with_: (socket: Socket) => void): Promise<void> {
 test("an agent's status is what it said", async () => {
   server = await serveStatus(dir, async () => status);
   expect(await askStatus(dir)).toEqual(status);
-  expect(await checkRunning(dir)).toMatchObject({ check: { name: "agent", isOk: true, culprit: null }, kubeconfig: "/k" });
+  expect(await checkRunning(dir)).toMatchObject({ check: { name: "agent", isOk: true, culprit: null }, database: { isOk: true, said: "whole" }, kubeconfig: "/k" });
+});
+
+test("a database that was made anew is told by the doctor, and is no failure", async () => {
+  server = await serveStatus(dir, async () => ({ ...status, quarantined: { atMs: 0, why: "an old copy", told: "carried over: 1 results" } }));
+  expect((await checkRunning(dir))?.database).toEqual({ name: "database", isOk: true, said: "made anew 1970-01-01T00:00:00.000Z: an old copy; carried over: 1 results", culprit: null });
 });
 
 describe("an agent that cannot say how it is", () => {

@@ -5,6 +5,7 @@ import { createServer, connect, type Server } from "node:net";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { asFault, Fault, faultFromRecord, faultRecord, isFaultCode, type FaultRecord } from "../shared/kit/errors.ts";
+import type { QuarantineRecord } from "./store/carry.ts";
 import type { Room } from "./store/room.ts";
 
 const answerMs = 5_000;
@@ -25,6 +26,8 @@ export interface AgentStatus {
   readonly store: Room & { readonly isFull: boolean };
   /** The kubeconfig it works with, "" in a pod: for the doctor, who looks at the same cluster. */
   readonly kubeconfig: string;
+  /** The last time that the database was put aside and made anew, or null. */
+  readonly quarantined: QuarantineRecord | null;
 }
 
 /** Instead of a status, when the agent cannot tell it. */

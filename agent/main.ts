@@ -9,11 +9,13 @@ import { tuneMemory } from "../shared/kit/memory.ts";
 import { onStopSignals } from "../shared/kit/stop-signals.ts";
 import { Agent, clusterOf } from "./agent.ts";
 import { agentSettingsHelp, proxyOf, readAgentSettings, type AgentSettings } from "./config.ts";
-import { checkCluster, checkDisk, checkLines, checkRelay, checkRunning, diagnosis, verdict, type Check, type Diagnosis } from "./doctor.ts";
+import { checkCluster, checkDatabase, checkDisk, checkLines, checkRelay, checkRunning, diagnosis, verdict, type Check, type Diagnosis } from "./doctor.ts";
 import { askToJoin, findJoinToken, interruptedJoin, prepareJoin } from "./enrol.ts";
 import { hasIdentity, openAgentFolder, recordOf, type AgentFolder, type RelayRecord } from "./folder.ts";
 import { askStatus, type AgentStatus } from "./local.ts";
 import { machinePorts } from "./ports.ts";
+import type { Renewal } from "./witness.ts";
+import type { QuarantineRecord } from "./store/carry.ts";
 import { agentManifest, manifestText, rbacManifest } from "./manifest.ts";
 
 const HELP = `bowline agent run        serve this cluster (joins first when a token is given and there is no identity yet)
@@ -54,18 +56,24 @@ async function run(settings: AgentSettings): Promise<void> {
     process.exit(70);
   });
   if (settings.crash !== "") armCrashPoint(parseCrashPlan(settings.crash));
-  const folder = await openAgentFolder(settings.data);
-  try {
-    await prepare(settings, folder);
-    const agent = new Agent({ settings, folder, log, version: product.version, ports: machinePorts(settings, log) });
-    onStopSignals((signal) => {
-      log.info({ signal }, "stopping; once more stops at once");
-      void agent.stop();
-    }, (code) => process.exit(code));
-    await agent.run();
-  } finally {
-    await folder.store.close();
-  }
+  let running: Agent | null = null;
+  let isStopping = false;
+  onStopSignals((signal) => {
+    log.info({ signal }, "stopping; once more stops at once");
+    isStopping = true;
+    void running?.stop();
+  }, (code) => process.exit(code));
+  let renewal: Renewal | null = null;
+  do {
+    const folder: AgentFolder = await openAgentFolder(settings.data, { renewal, acceptNew: settings.acceptNewDatabase, onQuarantine: ({ why, told }) => log.error({ why, told }, "the database was put aside, and a new one is in its place") });
+    try {
+      await prepare(settings, folder);
+      running = new Agent({ settings, folder, log, version: product.version, ports: machinePorts(settings, log) });
+      renewal = isStopping ? null : await running.run();
+    } finally {
+      await folder.store.close();
+    }
+  } while (renewal !== null && !isStopping);
   log.info({}, "stopped");
 }
 
@@ -156,13 +164,14 @@ async function diagnose(settings: AgentSettings): Promise<Diagnosis> {
   const running = await checkRunning(settings.data);
   if (running !== null) {
     const kubeconfig = settings.kubeconfig === "" ? running.kubeconfig : settings.kubeconfig;
-    return diagnosis([running.check, ...(await clusterChecks({ ...settings, kubeconfig }, limit))]);
+    return diagnosis([running.check, ...(running.database === null ? [] : [running.database]), ...(await clusterChecks({ ...settings, kubeconfig }, limit))]);
   }
   const folder = await openAgentFolder(settings.data);
   try {
-    const relay = recordOf<RelayRecord>(await folder.store.call("allFacts", null), "relay");
+    const facts = await folder.store.call("allFacts", null);
+    const relay = recordOf<RelayRecord>(facts, "relay");
     if (relay === null) throw new Fault("NOT_INITIALISED", { what: "this agent has not joined a relay", hint: "bowline agent join --token TOKEN" });
-    return diagnosis(await allChecks(settings, folder, relay, limit));
+    return diagnosis([...(await allChecks(settings, folder, relay, limit)), checkDatabase(recordOf<QuarantineRecord>(facts, "quarantined"))]);
   } finally {
     await folder.store.close();
   }
@@ -171,7 +180,7 @@ async function diagnose(settings: AgentSettings): Promise<Diagnosis> {
 async function status(settings: AgentSettings): Promise<void> {
   const found = await askStatus(settings.data);
   const code = found.matchCode === "" ? "" : `code       ${found.matchCode} (tell it to the person at the centre)\n`;
-  const text = `site       ${found.name} (${found.site})\nstate      ${found.state} since ${found.since}${found.why === "" ? "" : `\n           ${found.why}`}\n${code}version    ${found.version}\nstreams    ${found.streams}\nwaiting    ${found.lettersWaiting} letters, ${found.commandsOpen} commands\n${roomText(found.store)}`;
+  const text = `site       ${found.name} (${found.site})\nstate      ${found.state} since ${found.since}${found.why === "" ? "" : `\n           ${found.why}`}\n${code}version    ${found.version}\nstreams    ${found.streams}\nwaiting    ${found.lettersWaiting} letters, ${found.commandsOpen} commands\n${roomText(found.store)}${quarantineLine(found)}`;
   say(settings, "AgentStatus", found, text);
 }
 
@@ -183,6 +192,10 @@ function roomText({ limit, inbox, results, reserved, history, gaps, rest, shed, 
   const lacks = gaps === 0 ? "" : `           history has gaps: ${gaps} events were not kept\n`;
   const sheds = shed.length === 0 ? "" : `           takes no orders of the lanes ${shed.join(", ")} until there is room\n`;
   return `${parts}${lacks}${sheds}disk       ${isFull ? "full: nothing new is taken; the reserve is given up until there is room" : "has room, and its reserve"}\n`;
+}
+
+function quarantineLine({ quarantined }: AgentStatus): string {
+  return quarantined === null ? "" : `database   made anew ${new Date(quarantined.atMs).toISOString()}: ${quarantined.why}\n           ${quarantined.told}\n`;
 }
 
 function manifest(settings: AgentSettings): void {

@@ -40,7 +40,7 @@ function only(documents: readonly Read[], kind: string, name?: string): Read {
 test("a cluster gets every kind that the agent needs, with the namespace before what lies in it", () => {
   const kinds = read().map(({ kind }) => kind);
   expect(kinds[0]).toBe("Namespace");
-  expect([...new Set(kinds)].sort()).toEqual(["ClusterRole", "ClusterRoleBinding", "Deployment", "Namespace", "NetworkPolicy", "PersistentVolumeClaim", "Secret", "ServiceAccount"]);
+  expect([...new Set(kinds)].sort()).toEqual(["ClusterRole", "ClusterRoleBinding", "Deployment", "Namespace", "NetworkPolicy", "PersistentVolumeClaim", "Role", "RoleBinding", "Secret", "ServiceAccount"]);
 });
 
 test("the agent's own account may act as somebody in the two groups of its policy, and nothing else", () => {
@@ -51,6 +51,14 @@ test("the agent's own account may act as somebody in the two groups of its polic
   expect(rules.flatMap(({ verbs }) => verbs).every((verb) => verb === "impersonate")).toBe(true);
   const groups = rules.find(({ resources }) => resources?.includes("groups") === true);
   expect(groups?.resourceNames).toEqual([...impersonationOf("ada", "admin").groups, ...reporterIdentity.groups]);
+});
+
+test("the agent's own account may read and write one Secret by name, which is there and empty, and make none", () => {
+  const documents = read();
+  expect(only(documents, "Role").rules).toEqual([{ apiGroups: [""], resources: ["secrets"], resourceNames: ["bowline-agent-witness"], verbs: ["get", "patch"] }]);
+  expect(only(documents, "RoleBinding")).toMatchObject({ metadata: { namespace: AGENT_NAMESPACE }, roleRef: { kind: "Role", name: only(documents, "Role").metadata.name }, subjects: [{ kind: "ServiceAccount", name: "bowline-agent" }] });
+  const secret = only(documents, "Secret", "bowline-agent-witness");
+  for (const name of ["data", "stringData"]) expect(secret).not.toHaveProperty(name); // an apply of the manifest must not undo what is in it
 });
 
 test("constrained impersonation stands alone, since the plain verb beside it would undo it", () => {
@@ -110,13 +118,13 @@ test("a proxy's password is in a Secret and not in the Deployment", () => {
   const deployment = only(documents, "Deployment");
   expect(JSON.stringify(deployment)).not.toContain("pass%22word");
   expect(deployment.spec.template.spec.containers[0].envFrom).toEqual([{ secretRef: { name: "bowline-proxy" } }]);
-  expect(read().filter(({ kind }) => kind === "Secret")).toHaveLength(1);
+  expect(read().filter(({ metadata }) => metadata.name === "bowline-proxy")).toEqual([]);
 });
 
 test("the token is in its Secret alone, and values with quotes and line ends stay values", () => {
   const token = 'x"\n---\nkind: Pod\n# \u2028 ${y} {{z}}';
   const documents = read({ token, image: "a: [b" });
-  expect(only(documents, "Secret").stringData).toEqual({ token });
+  expect(only(documents, "Secret", "bowline-token").stringData).toEqual({ token });
   expect(documents.filter((document) => JSON.stringify(document).includes("{{z}}"))).toHaveLength(1);
   expect(only(documents, "Deployment").spec.template.spec.containers[0].image).toBe("a: [b");
 });

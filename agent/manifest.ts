@@ -14,6 +14,8 @@ export interface ManifestOptions {
 export const AGENT_NAMESPACE = "bowline-system";
 const NAME = "bowline-agent";
 const TOKEN_SECRET = "bowline-token";
+/** Also in kube/witness-secret.ts. */
+const WITNESS_SECRET = "bowline-agent-witness";
 const PROXY_SECRET = "bowline-proxy";
 /** Names that every operator of the tier acts in; the relay cannot choose another (agent/kube/policy.ts). */
 const ADMIN_GROUP = "bowline:admin";
@@ -58,7 +60,7 @@ export function rbacManifest(): Doc[] {
 }
 
 /**
- * What the agent itself may do: act as somebody in one of two groups, and nothing in its own name. RBAC cannot say "users whose name begins with bowline:", so
+ * What the agent itself may do: act as somebody in one of two groups, and nothing in its own name but to keep its witness. RBAC cannot say "users whose name begins with bowline:", so
  * users are open: a stolen ServiceAccount token can take the name of any user who was given rights by name. Groups, which carry all our rights, are these two.
  */
 function impersonation(isConstrained: boolean): Doc[] {
@@ -78,6 +80,16 @@ function impersonation(isConstrained: boolean): Doc[] {
       ...(isConstrained ? deeds : []),
     ]),
     clusterRoleBinding("bowline:impersonate", serviceAccount),
+  ];
+}
+
+/** The one thing that the agent does in its own name: keep its database's witness. An empty Secret, because "create" cannot be held to a name. */
+function witness(): Doc[] {
+  const rules = [{ apiGroups: [""], resources: ["secrets"], resourceNames: [WITNESS_SECRET], verbs: ["get", "patch"] }];
+  return [
+    { apiVersion: "v1", kind: "Secret", metadata: meta(WITNESS_SECRET, true), type: "Opaque" },
+    { apiVersion: "rbac.authorization.k8s.io/v1", kind: "Role", metadata: meta(WITNESS_SECRET, true), rules },
+    { apiVersion: "rbac.authorization.k8s.io/v1", kind: "RoleBinding", metadata: meta(WITNESS_SECRET, true), roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: WITNESS_SECRET }, subjects: [serviceAccount] },
   ];
 }
 
@@ -133,6 +145,7 @@ export function agentManifest(options: ManifestOptions): Doc[] {
     { apiVersion: "v1", kind: "ServiceAccount", metadata: meta(NAME, true) },
     ...rbacManifest(),
     ...impersonation(options.isConstrained),
+    ...witness(),
     { apiVersion: "v1", kind: "Secret", metadata: meta(TOKEN_SECRET, true), type: "Opaque", stringData: { token: options.token } },
     ...proxySecret(options.proxy),
     {

@@ -7,12 +7,14 @@ import { asFault } from "../shared/kit/errors.ts";
 import type { Logger } from "../shared/kit/log.ts";
 import { systemRandom, type Random } from "../shared/kit/random.ts";
 import type { LinkSocket } from "../shared/link/link-socket.ts";
-import { proxyOf, type AgentSettings } from "./config.ts";
+import { isInPod, proxyOf, type AgentSettings } from "./config.ts";
 import { openRelaySocket } from "./dial.ts";
 import type { RelayRecord } from "./folder.ts";
 import { openSiteCluster, type SiteCluster } from "./kube/site-cluster.ts";
+import { secretWitness } from "./kube/witness-secret.ts";
 import { serveHealth, serveStatus, type AgentStatus } from "./local.ts";
 import { thisMachine, type Machine } from "./site-clock.ts";
+import { fileWitness, type WitnessPlace } from "./witness.ts";
 
 /** What a running agent tells those who ask it here. */
 export interface Told {
@@ -31,6 +33,8 @@ export interface AgentPorts {
   openCluster(): Promise<SiteCluster>;
   /** Opens the agent's listeners, each handed over as it is open. */
   listen(told: Told, onOpen: (server: { close(): unknown }) => void): Promise<void>;
+  /** Where the database's witness is kept. */
+  openWitnesses(cluster: SiteCluster): readonly WitnessPlace[];
   /** Octets that are free where the database is. */
   freeOctets(): number;
 }
@@ -57,6 +61,7 @@ export function machinePorts(settings: AgentSettings, log: Logger): AgentPorts {
       if (local !== undefined) onOpen(local);
       if (healthPort > 0) onOpen(await serveHealth(healthPort, isLinked));
     },
+    openWitnesses: ({ objects }) => [fileWitness(data), ...(isInPod(settings) ? [secretWitness(objects)] : [])],
     freeOctets: () => {
       const { bavail, bsize } = statfsSync(data);
       return bavail * bsize;

@@ -1,6 +1,6 @@
 // What happens on the agent's one link: the handshake's answer is walked into the trust chain, streams go to the API server, letters to and from the store.
 // Promises: a command is verified before anything of it is stored, stored before its receipt; nothing of a stream is served after its link. Called by agent.ts.
-import { Fault } from "../shared/kit/errors.ts";
+import { asFault, Fault } from "../shared/kit/errors.ts";
 import type { Clock } from "../shared/kit/clock.ts";
 import type { Logger } from "../shared/kit/log.ts";
 import type { Random } from "../shared/kit/random.ts";
@@ -31,6 +31,16 @@ type OwnFacts = Pick<AgentHello, "agentEpoch" | "relayEpoch" | "relayFence" | "t
 export async function makeHello(store: AgentStore, facts: OwnFacts): Promise<AgentHello> {
   const [inDoubt, counts, relayOrder] = await Promise.all([store.call("ownInDoubt", null), store.call("ownCounts", null), store.call("greatestOrder", { relayEpoch: facts.relayEpoch })]);
   return { ...facts, relayOrder, startCredit: creditStartBytes, letterCredit: ownLetterCredit, inDoubt, outbox: counts.waiting };
+}
+
+/** What this site knows of every command, put into letters. A site whose disk is full still links: the relay asks again on each link, and offers nothing until it has them. */
+export async function postRecords(store: AgentStore, log: Logger, asked: { readonly relayEpoch: number; readonly nowMs: number }): Promise<void> {
+  try {
+    await store.call("postRecords", asked);
+    log.warn({ relayEpoch: asked.relayEpoch }, "the relay was put back from a copy; it is told what this site knows of its commands");
+  } catch (error) {
+    log.error({ code: asFault(error).code, why: asFault(error).why }, "what this site knows of its commands could not be told");
+  }
 }
 
 export interface Shaken {

@@ -45,7 +45,7 @@ describe("a cancel", () => {
     await relay.leased(fence);
     const next = await relay.link();
     expect(next.inDoubt).toEqual(["cancel-a", "a"]);
-    const settle = (link: number, held: string[]): Promise<void> => relay.store.call("settleInDoubt", { site: relay.site, fence: link, inDoubt: ["cancel-a"], held, nowMs: relay.nowMs });
+    const settle = (link: number, held: string[]): Promise<string | null> => relay.store.call("settleInDoubt", { site: relay.site, fence: link, inDoubt: ["cancel-a"], held, nowMs: relay.nowMs });
     await settle(next.fence, []);
     expect(await relay.leased(next.fence)).toEqual(["cancel-a"]);
     const last = await relay.link();

@@ -186,7 +186,7 @@ describe("a collapse key", () => {
 
 describe("what has ended", () => {
   test.each(["succeeded", "rejected", "expired", "superseded", "abandoned"] as const)("as %s keeps no letter and no key, and its body only where it can be retried", async (state) => {
-    await relay.submit("a", { collapseKey: "c", deadlineMs: relay.nowMs + 1_000 });
+    await relay.submit("a", { collapseKey: "c", bodyHash: "hash", deadlineMs: relay.nowMs + 1_000 });
     if (state === "succeeded") await relay.result(fence, "a");
     if (state === "rejected") {
       await relay.leased(fence);

@@ -1,5 +1,5 @@
 // A link at the relay as its agent sees it: no letter before the agent has said what it holds, and what an agent that never says it, or says it otherwise, gets.
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { Roster } from "../relay/agents/roster.ts";
 import { serveLink, type ServeOptions } from "../relay/agents/serve-link.ts";
 import { leaseLetters, settleLetter } from "../relay/command/deliver.ts";
@@ -11,7 +11,7 @@ import { FixedPacer } from "../shared/mux/pacer-type.ts";
 import { Mux } from "../shared/mux/mux.ts";
 import { encodeFrame } from "../shared/wire/frame.ts";
 import { FakeSocket } from "./kit/fake-socket.ts";
-import { RelayBench } from "./kit/relay-store.ts";
+import { dayMs, RelayBench } from "./kit/relay-store.ts";
 
 let relay: RelayBench;
 let clock: ManualClock;
@@ -105,4 +105,57 @@ test("HELD twice ends the link", async () => {
   socket.say(held({ held: [] }));
   await letters();
   expect([socket.isClosed, bye?.bye?.code]).toEqual([true, "protocol"]);
+});
+
+describe("a site that does not know what it has receipted", () => {
+  /** "a" is stored at the site; "b" left and has no receipt. */
+  async function stored(): Promise<void> {
+    const first = await relay.link();
+    for (const id of ["a", "b"]) await relay.submit(id);
+    await relay.leased(first.fence);
+    await relay.settle(first.fence, "a");
+  }
+
+  test("is told to make its database anew, is offered nothing, and nothing of what it says is believed", async () => {
+    await stored();
+    await relay.submit("c");
+    const { fence, inDoubt } = await relay.link();
+    serve(fence, inDoubt);
+    socket.say(held({ held: ["b"] }));
+    expect(await letters()).toBe(0);
+    expect(bye?.bye).toMatchObject({ code: "refused", reason: expect.stringMatching(/^EPOCH_DEMANDED\n.*copy\nit does not know a,/) });
+    expect([socket.isClosed, await relay.state("a"), await relay.state("b"), await relay.state("c")]).toEqual([true, "stored", "offered", "queued"]);
+    expect(await relay.rows("SELECT kind, what FROM events WHERE kind = 'alarm'")).toMatchObject([{ what: expect.stringContaining("put back from a copy") }]);
+  });
+
+  test("gets what may run again as soon as it has another epoch", async () => {
+    await stored();
+    const { fence, inDoubt } = await relay.link({ agentEpoch: "e-2" });
+    serve(fence, inDoubt);
+    socket.say(held({ held: [] }));
+    expect(await letters()).toBe(2);
+  });
+
+  test("is not asked for it when the tombstone's time is over: that command's end is unknown, and the link goes on", async () => {
+    await stored();
+    relay.nowMs += 40 * dayMs;
+    clock.advance(40 * dayMs);
+    await relay.submit("c");
+    const { fence, inDoubt } = await relay.link();
+    serve(fence, inDoubt);
+    socket.say(held({ held: [] }));
+    expect(await letters()).toBe(1);
+    expect([socket.isClosed, await relay.state("a")]).toEqual([false, "outcome-unknown"]);
+  });
+});
+
+test("a body that a disk has changed is never signed: its command ends, and says so, and those behind it leave", async () => {
+  const { fence, inDoubt } = await relay.link();
+  for (const id of ["a", "b"]) await relay.submit(id);
+  await relay.rows("UPDATE commands SET body = CAST('body of z' AS BLOB) WHERE id = 'a' RETURNING id");
+  serve(fence, inDoubt);
+  socket.say(held({ held: [] }));
+  expect(await letters()).toBe(1);
+  expect([await relay.state("a"), await relay.state("b")]).toEqual(["rejected", "offered"]);
+  expect((await relay.store.call("commandRow", { id: "a" })).why).toMatch(/its body was damaged on the relay's disk/);
 });

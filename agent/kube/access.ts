@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Clock, CancelTimer } from "../../shared/kit/clock.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 
-const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
+export const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 /** Kubelets rotate projected tokens at 80 % of their life, an hour by default; client-go re-reads each minute too. */
 const rereadMs = 60_000;
 

@@ -19,7 +19,8 @@ export interface KubeCall {
   readonly method: "GET" | "POST" | "PATCH" | "DELETE";
   /** Path and query. */
   readonly path: string;
-  readonly as: Impersonation;
+  /** Whom it acts as; `itself` is for the one object that is the agent's own. */
+  readonly as: Impersonation | "itself";
   readonly body?: unknown;
   readonly contentType?: string;
   /** The answer is a text of any length (a log): of it this many octets at its end are kept. */
@@ -69,7 +70,7 @@ export class KubeObjects {
     if (authorization !== null) headers.push("authorization", authorization);
     const body = call.body === undefined ? null : JSON.stringify(call.body);
     if (body !== null) headers.push("content-type", call.contentType ?? "application/json");
-    headers.push(...impersonationHeaders(call.as));
+    if (call.as !== "itself") headers.push(...impersonationHeaders(call.as));
     const limit = ceiling(this.#clock, callMs);
     const signal = AbortSignal.any([call.signal, limit.signal]);
     try {

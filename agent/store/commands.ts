@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import type { CommandOutcome } from "../../shared/api.ts";
 import { Fault } from "../../shared/kit/errors.ts";
 import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
-import { resultOctetsMax } from "../../shared/rules/command-kinds.ts";
+import { repeatabilityOf, resultOctetsMax } from "../../shared/rules/command-kinds.ts";
 import { nextAgentState, type AgentEvent, type AgentState } from "../../shared/rules/command-state.ts";
 import { cancelledCommand } from "../../shared/outbox/letter.ts";
 import type { LaneName } from "../../shared/rules/lanes.ts";
@@ -71,10 +71,29 @@ export function* storeCommand(command: NewStored): Operation<"stored" | "known">
     command.deadlineMs,
     command.nowMs,
   );
+  yield* takeUp(command.id, command.bodyHash);
+  if (yield* isBeforeBirth(command)) {
+    yield* endWithout(command.id, "refuse", { state: "outcome-unknown", what: "it was asked before this site's database was made anew, so it may have run already, and it may not run twice", code: null, objects: [] }, command.nowMs);
+    return "stored";
+  }
   // Who may sign a class may take it back: a cancel of another class takes nothing back.
   if (isWithdrawn && before.cls === command.cls) yield* endWithout(command.id, "cancel", { state: "cancelled", what: "it was cancelled before it arrived", code: null, objects: [] }, command.nowMs);
   else for (const { key, isOwn } of command.keys) yield* query("INSERT INTO command_targets (command, okey, is_own) VALUES (?, ?, ?)", command.id, key, isOwn ? 1 : 0);
   return "stored";
+}
+
+/** What a database that was put aside knew of it: a Job that had begun is not begun again, and what it had found it acts on. */
+function* takeUp(id: string, bodyHash: string): Operation<void> {
+  const [begun] = yield* query<{ has_effect: number; resolved: string | null; cleanup: string | null }>("DELETE FROM carried WHERE id = ? AND body_hash = ? RETURNING has_effect, resolved, cleanup", id, bodyHash);
+  if (begun !== undefined) yield* query("UPDATE commands SET has_effect = ?, resolved = ?, cleanup = ? WHERE id = ?", begun.has_effect, begun.resolved, begun.cleanup, id);
+}
+
+/** Of a database that took another one's place: what may run once only, and was asked before, may have run there. */
+function* isBeforeBirth({ kind, header }: NewStored): Operation<boolean> {
+  if (repeatabilityOf(kind) !== "neither") return false;
+  const row = yield* queryOne<{ former: string | null; born: string | null }>("SELECT (SELECT value FROM facts WHERE name = 'formerEpochs') AS former, (SELECT value FROM facts WHERE name = 'bornMs') AS born");
+  if (row === null || row.former === null) return false;
+  return row.born === null || (JSON.parse(header) as { iat: number }).iat < Number(row.born);
 }
 
 export interface NewCancel {

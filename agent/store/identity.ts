@@ -12,7 +12,7 @@ export function* draw(args: { readonly name: CounterName; readonly count?: numbe
   return Number(row.value) - count + 1;
 }
 
-export type FactName = "agentEpoch" | "relay" | "joining" | "site" | "name" | "statement" | "relayEpoch" | "clock" | "boot" | "cleanStop" | "prevHash";
+export type FactName = "agentEpoch" | "relay" | "joining" | "site" | "name" | "statement" | "relayEpoch" | "clock" | "boot" | "cleanStop" | "prevHash" | "formerEpochs" | "quarantined" | "bornMs" | "hasWitness";
 
 export function* putFacts(args: { readonly facts: Readonly<Partial<Record<FactName, string>>>; readonly drop?: readonly FactName[] }): Operation<void> {
   for (const [name, value] of Object.entries(args.facts)) yield* query("INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value);
@@ -76,4 +76,12 @@ function* raiseFloor(kid: string): Operation<void> {
 function* setFloor(kid: string, floor: number): Operation<void> {
   yield* query("INSERT INTO floors (kid, floor) VALUES (?, ?) ON CONFLICT (kid) DO UPDATE SET floor = excluded.floor", kid, floor);
   yield* query("DELETE FROM seen WHERE kid = ? AND seq <= ?", kid, floor);
+}
+
+/** Of a database that takes another one's place: what was taken there is not taken here. */
+export function* raiseFloors(floors: Readonly<Record<string, number>>): Operation<void> {
+  for (const [kid, floor] of Object.entries(floors)) {
+    const row = yield* queryOne<{ floor: number }>("SELECT floor FROM floors WHERE kid = ?", kid);
+    if (floor > Number(row?.floor ?? 0)) yield* setFloor(kid, floor);
+  }
 }

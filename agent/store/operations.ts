@@ -1,4 +1,5 @@
 // The agent's store as one module: what the store's worker loads. Each operation is one transaction (or joins its caller's); see the files beside it.
+import * as carry from "./carry.ts";
 import * as commands from "./commands.ts";
 import * as history from "./history.ts";
 import * as identity from "./identity.ts";
@@ -6,8 +7,9 @@ import * as letters from "./letters.ts";
 import * as records from "./records.ts";
 import * as room from "./room.ts";
 import * as tombstones from "./tombstones.ts";
+import * as witnessed from "./witnessed.ts";
 
-export { applicationId, migrations } from "./schema.ts";
+export { applicationId, isGuarded, migrations } from "./schema.ts";
 
 /** A command, and its start: what it would leave behind may find no room. */
 export const refusedWhenFull: readonly string[] = ["storeCommand", "claimCommand"];
@@ -47,6 +49,11 @@ export const operations = {
   leftoverRemoved: tombstones.leftoverRemoved,
   purgeCommands: tombstones.purgeCommands,
   openCommandCount: commands.openCommandCount,
+  witnessState: witnessed.witnessState,
+  chainAt: witnessed.chainAt,
+  noteWitness: witnessed.noteWitness,
+  pruneChain: witnessed.pruneChain,
+  carryOver: carry.carryOver,
 } as const;
 
 export type AgentOperations = typeof operations;

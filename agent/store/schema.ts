@@ -72,6 +72,9 @@ CREATE TRIGGER letter_gone AFTER DELETE ON outbox BEGIN ${take(letterPartOf("OLD
 CREATE TRIGGER letter_changed AFTER UPDATE OF octets ON outbox BEGIN ${add(letterPartOf("NEW"), "NEW.octets - OLD.octets")} END;
 `;
 
+/** Nothing of what is here may silently vanish or change. */
+export const isGuarded = true;
+
 /** "BWLA". */
 export const applicationId = 0x4257_4c41;
 export const migrations: readonly string[] = [
@@ -83,4 +86,6 @@ export const migrations: readonly string[] = [
   "DROP INDEX commands_open; CREATE INDEX commands_turn ON commands (state, relay_epoch, ord, nbf_ms, deadline_ms); CREATE INDEX commands_named ON commands (relay_epoch, ord);",
   "DROP INDEX command_targets_of; CREATE INDEX command_targets_of ON command_targets (okey, is_own, command);",
   ROOM,
+  // What a database that was put aside knew of commands that had begun, for when the relay sends them again.
+  "CREATE TABLE carried (id TEXT PRIMARY KEY, body_hash TEXT NOT NULL, has_effect BIGINT NOT NULL, resolved TEXT, cleanup TEXT, deadline_ms BIGINT NOT NULL);",
 ];

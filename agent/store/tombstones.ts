@@ -49,4 +49,5 @@ export function* purgeCommands(args: { readonly nowMs: number; readonly errorMs:
     crashPoint("inside-purge");
   }
   yield* query("DELETE FROM commands WHERE id IN (SELECT id FROM commands WHERE state IN ('purged', 'withdrawn') AND cleanup IS NULL AND deadline_ms < ? LIMIT ?)", args.nowMs - args.errorMs - tombstoneMs, rowsAtOnce);
+  yield* query("DELETE FROM carried WHERE deadline_ms < ?", args.nowMs - args.errorMs - tombstoneMs);
 }

@@ -79,12 +79,17 @@ function settleDoubts(options: ServeOptions, doubts: Doubts): void {
     link.onHeld = () => give("the agent said twice what it holds", new Fault("FRAME_MISPLACED", { what: "HELD came twice" }));
     Promise.resolve()
       .then(() => parseHeld(payload))
-      .then((held) => (inDoubt.length === 0 ? undefined : options.store.call("settleInDoubt", { site: siteId, fence, inDoubt, held, nowMs: options.clock.wallMs() })))
+      .then((held) => (inDoubt.length === 0 ? null : options.store.call("settleInDoubt", { site: siteId, fence, inDoubt, held, nowMs: options.clock.wallMs() })))
       .then(
-        () => courier.open(),
+        (missed) => (missed === null ? courier.open() : link.abort("refused", demand(missed))),
         (error: unknown) => give("what was in doubt could not be settled", error),
       );
   };
+}
+
+/** Nothing is offered to a site that has lost what it receipted, until its database has another epoch. */
+function demand(missed: string): Fault {
+  return new Fault("EPOCH_DEMANDED", { what: "this site's database was put back from a copy", why: `it does not know ${missed}, which it has receipted`, hint: "nothing has to be done: the agent makes its database anew and links again" });
 }
 
 /** HELD: `{held: [letter ids]}`, other members aside; more than could be in doubt, or anything else, ends the link. */

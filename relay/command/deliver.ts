@@ -2,8 +2,8 @@
 // at the offer and not at acceptance, so it is always signed by the key in force and numbered without holes. One that cannot be made ends alone.
 import type { Clock } from "../../shared/kit/clock.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
-import { asFault } from "../../shared/kit/errors.ts";
-import type { KeyPair } from "../../shared/kit/keys.ts";
+import { asFault, Fault } from "../../shared/kit/errors.ts";
+import { sha256, type KeyPair } from "../../shared/kit/keys.ts";
 import type { Logger } from "../../shared/kit/log.ts";
 import type { RenderedLetter, SettleStatus } from "../../shared/outbox/courier.ts";
 import { encodeLetter } from "../../shared/outbox/letter.ts";
@@ -52,7 +52,9 @@ async function renderAll({ store, clock, log, commandKey }: DeliverOptions, site
 }
 
 function render(commandKey: KeyPair, command: LeasedCommand): RenderedLetter {
-  const { id, lane, kind, after } = command;
+  const { id, lane, kind, after, bodyHash } = command;
+  // A signature makes whatever is under it the operator's word: never of what a disk has changed.
+  if (sha256(command.body).toString("hex") !== bodyHash) throw new Fault("STORE_CORRUPT", { what: "its body was damaged on the relay's disk", why: "it is not what was accepted", hint: "give the order again; and check that disk" });
   const envelope = sealEnvelope(command.parts, command.body, [commandKey]);
   const head = { id, lane, kind, order: command.ord, ...(after === null ? {} : { after }) };
   return { id, lane, bytes: encodeLetter(head, envelope) };

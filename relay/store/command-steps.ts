@@ -156,12 +156,17 @@ export function* commandRefused(command: CommandOfSite, status: "storage" | "tru
   yield* cancelHere(command, nowMs);
 }
 
-/**
- * The site has no record of what it had, not even a tombstone, and the deadline is over: it is not run again, and nobody can say how it ended. Before the
- * deadline nothing is decided here, for the site may have been put back from a copy.
- */
+/** A site keeps a tombstone 30 days past the deadline by its own clock; a day less than that it must still know the command. */
+const knownMs = 29 * 86_400_000;
+
+/** The site has receipted it, must still have a record of it, and has none: its database was put back from a copy. */
+export function* isMissed(command: CommandOfSite, nowMs: number): Operation<boolean> {
+  return (yield* queryOne("SELECT id FROM commands WHERE id = ? AND site = ? AND state IN ('stored', 'running') AND deadline_ms > ?", command.id, command.site, nowMs - knownMs)) !== null;
+}
+
+/** The site has no record of what it had, and its tombstone's time is over: it is not run again, and nobody can say how it ended. */
 export function* commandGone(command: CommandOfSite, nowMs: number): Operation<void> {
-  const row = yield* queryOne("SELECT id FROM commands WHERE id = ? AND site = ? AND state IN ('stored', 'running') AND deadline_ms < ?", command.id, command.site, nowMs);
+  const row = yield* queryOne("SELECT id FROM commands WHERE id = ? AND site = ? AND state IN ('stored', 'running')", command.id, command.site);
   if (row !== null) yield* endHere(command, "epochChangedOnce", "the site has no record of it any more, so how it ended cannot be known", nowMs);
 }
 

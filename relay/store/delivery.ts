@@ -11,7 +11,7 @@ import type { RelayState, TerminalState } from "../../shared/rules/command-state
 import type { LaneName } from "../../shared/rules/lanes.ts";
 import type { CommandRecord } from "../../shared/rules/records.ts";
 import { headerBytes, type HeaderParts } from "../../shared/trust/envelope.ts";
-import { blockCommand, commandClaimed, commandGone, commandNotHeld, commandOffered, commandRefused, commandResult, commandStored, endHere, release } from "./command-steps.ts";
+import { blockCommand, commandClaimed, commandGone, commandNotHeld, commandOffered, commandRefused, commandResult, commandStored, endHere, isMissed, release } from "./command-steps.ts";
 import { putEvent } from "./events.ts";
 import { takeRecords } from "./restored.ts";
 import { hinderingPredecessor, openPredecessor } from "./targets.ts";
@@ -27,6 +27,8 @@ export interface LeasedCommand {
   /** What is signed, with this signer's number and the hash of its header before. */
   readonly parts: HeaderParts;
   readonly body: Uint8Array;
+  /** Hex SHA-256 of the body as it was accepted. */
+  readonly bodyHash: string;
 }
 
 interface Candidate {
@@ -84,7 +86,7 @@ function* leaseOne(args: CommandLease, id: string): Operation<LeasedCommand | nu
   const parts = yield* drawHeader(args, command);
   yield* commandOffered(id, command.state, parts.seq, nowMs);
   yield* release({ site, id }, nowMs);
-  return { id, kind: "command", ord, lane: command.lane, after, parts, body: command.body };
+  return { id, kind: "command", ord, lane: command.lane, after, parts, body: command.body, bodyHash: command.body_hash };
 }
 
 function* leaseCancel(args: CommandLease, id: string): Operation<LeasedCommand | null> {
@@ -94,8 +96,9 @@ function* leaseCancel(args: CommandLease, id: string): Operation<LeasedCommand |
     return null;
   }
   const body = Buffer.from(JSON.stringify({ operator: command.cancel_asked_by }));
-  const parts = yield* drawHeader(args, { ...command, body, body_hash: sha256(body).toString("hex") }, "cancel");
-  return { id, kind: "cancel", ord: Number(command.ord), lane: "control", after: null, parts, body };
+  const bodyHash = sha256(body).toString("hex");
+  const parts = yield* drawHeader(args, { ...command, body, body_hash: bodyHash }, "cancel");
+  return { id, kind: "cancel", ord: Number(command.ord), lane: "control", after: null, parts, body, bodyHash };
 }
 
 /**
@@ -152,11 +155,20 @@ export function* rejectUnsendable(args: { readonly site: string; readonly id: st
   if (row?.state === "offered") yield* endHere(args, "reject", `it cannot be sent: ${args.why}`, args.nowMs);
 }
 
-/** The agent's answer about what was in doubt. Nothing when a newer link has asked since: its own answer counts. */
-export function* settleInDoubt(args: { readonly site: string; readonly fence: number; readonly inDoubt: readonly string[]; readonly held: readonly string[]; readonly nowMs: number }): Operation<void> {
-  const owner = yield* queryOne<{ fence: number }>("SELECT fence FROM sites WHERE id = ?", args.site);
-  if (owner === null || Number(owner.fence) !== args.fence) return;
+/**
+ * The agent's answer about what was in doubt. Nothing when a newer link has asked since: its own answer counts. Null, or the command that the site has receipted and
+ * does not know: then nothing is settled, for what it says it holds may be of another day too. Its new epoch settles all (links.ts).
+ */
+export function* settleInDoubt(args: { readonly site: string; readonly fence: number; readonly inDoubt: readonly string[]; readonly held: readonly string[]; readonly nowMs: number }): Operation<string | null> {
+  const { site, nowMs } = args;
+  const owner = yield* queryOne<{ fence: number; agent_epoch: string }>("SELECT fence, agent_epoch FROM sites WHERE id = ?", site);
+  if (owner === null || Number(owner.fence) !== args.fence) return null;
   const held = new Set(args.held);
+  for (const id of args.inDoubt) {
+    if (held.has(id) || !(yield* isMissed({ site, id }, nowMs))) continue;
+    yield* putEvent({ id: `relay-missed-${site}-${owner.agent_epoch}`, site, atMs: nowMs, nowMs, kind: "alarm", what: `the site does not know ${id}, which it has receipted: its database was put back from a copy; it is told to make it anew` });
+    return id;
+  }
   for (const id of args.inDoubt) {
     if (!(yield* isInDoubt(id))) {
       // A late receipt settled it meanwhile, or it was asked about because it should be there.
@@ -167,6 +179,7 @@ export function* settleInDoubt(args: { readonly site: string; readonly fence: nu
     else if (held.has(id)) yield* commandStored({ site: args.site, id }, "heldByAgent", args.nowMs);
     else yield* commandNotHeld({ site: args.site, id }, args.nowMs);
   }
+  return null;
 }
 
 /** A letter from a site, opened and judged; `id` is taken once. */

@@ -57,6 +57,7 @@ export const FAULTS = {
   SITE_REVOKED: rule("refused", 403, 4, "the site was revoked"),
   SITE_CLONED: rule("refused", 403, 4, "a second agent dials with a copy of this site's keys"),
   LINK_LATE: rule("refused", 409, 6, "a newer dial of the same agent is already linked"),
+  EPOCH_DEMANDED: rule("unavailable", 503, 7, "the site does not know what it has receipted: its database was put back from a copy, and it has to make it anew"),
   LINK_REPLACED: rule("unavailable", 503, 7, "a newer link of the same site took over"),
   // --- the wire (each closes the link unless the meaning says stream)
   VERSION_UNSUPPORTED: rule("refused", 400, 1, "the two ends share no protocol version"),

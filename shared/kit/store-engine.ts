@@ -1,25 +1,20 @@
-// SQLite as a store's engine, synchronous: opens with WAL and synchronous=FULL (asserted), holds the file alone, migrates, and runs groups of
-// operations in one transaction with a savepoint each, so that a failed one leaves nothing of itself. After an I/O error the handle is gone, the next
-// group opens a new one, and a COMMIT that failed is read back: the file says whether it is durable. Runs in the store's worker, and in the thread of tests and
-// the simulator. The only importer of better-sqlite3. delivery.md section 6 gives the measurements behind the settings.
-import Database from "better-sqlite3";
-import { invariant } from "./assert.ts";
-import { Ballast, ballastNeedsBytes, walBytesKept } from "./ballast.ts";
+// SQLite as a store's engine, synchronous: runs groups of operations in one transaction with a savepoint each, so that a failed one leaves nothing of itself.
+// After an I/O error the handle is gone, the next group opens a new one (store-open.ts), and a COMMIT that failed is read back: the file says whether it is durable.
+// Runs in the store's worker, and in the thread of tests and the simulator. delivery.md section 6 gives the measurements behind the settings.
+import type Database from "better-sqlite3";
+import { Ballast, ballastNeedsBytes } from "./ballast.ts";
 import { crashPoint } from "./crash.ts";
 import { asFault, Fault } from "./errors.ts";
-import { shown } from "./shown.ts";
-import { engineFault, isEngineError, isGoneOrEmpty, placesOf, prepareFiles } from "./store-files.ts";
+import { engineFault, isEngineError, placesOf } from "./store-files.ts";
+import { isTorn, type ChainLink, type Guard } from "./store-guard.ts";
+import { openDatabase, type Opened } from "./store-open.ts";
 import type { Operation, SqlRow, StoreModule } from "./store-query.ts";
 
-/** WAL pages (4 KiB) after which SQLite checkpoints: short stalls rather than rare long ones. */
-const checkpointPages = 200;
 /** Prepared statements kept; every operation uses constant SQL. */
 const statementsMax = 512;
 /** Free pages go back to the disk a few at a time, now and then: what was purged must become space for others, and no group may wait long for it. */
 const vacuumEveryGroups = 256;
 const vacuumPages = 128;
-/** The engine's own row: how many groups that wrote anything were ever committed. */
-const COMMITS = "CREATE TABLE store_commits (n BIGINT NOT NULL); INSERT INTO store_commits (n) VALUES (0)";
 
 export interface EngineOptions {
   readonly file: string;
@@ -41,6 +36,8 @@ export class StoreEngine {
   readonly #options: EngineOptions;
   /** Null after an error that leaves no handle to rely on; the next group opens again. */
   #db: Database.Database | null = null;
+  /** Of the open handle, where the module asks for one. */
+  #guard: Guard | null = null;
   readonly #statements = new Map<string, Database.Statement>();
   #mustExist: boolean;
   /** The files that were opened. */
@@ -70,8 +67,9 @@ export class StoreEngine {
   #live(): Database.Database {
     if (this.#db !== null) return this.#db;
     if (this.#lost !== null) throw this.#lost;
-    const db = this.#openSurely();
+    const { db, guard } = this.#openSurely();
     this.#db = db;
+    this.#guard = guard;
     this.#places = placesOf(this.#options.file);
     this.#mustExist = true; // from here on a file that is gone is damage
     this.#commits = Number((db.prepare("SELECT n FROM store_commits").get() as { n: number }).n);
@@ -79,75 +77,14 @@ export class StoreEngine {
   }
 
   /** A read that fails can look like damage, and damage is acted upon: only what a second look finds too is called so. */
-  #openSurely(): Database.Database {
+  #openSurely(): Opened {
+    const { file, module } = this.#options;
+    const options = { file, module, mustExist: this.#mustExist };
     try {
-      return this.#open();
+      return openDatabase(options);
     } catch (error) {
       if (asFault(error).code !== "STORE_CORRUPT") throw error;
-      return this.#open();
-    }
-  }
-
-  #open(): Database.Database {
-    const { file } = this.#options;
-    if (this.#mustExist && isGoneOrEmpty(file)) {
-      throw new Fault("STORE_CORRUPT", { what: `the database ${file} is gone or empty`, why: "this data folder was in use before", hint: "restore it from a backup; to begin anew, move the whole data folder away" });
-    }
-    prepareFiles(file);
-    let db: Database.Database | null = null;
-    try {
-      db = new Database(file, { timeout: 0 });
-      db.pragma("locking_mode = EXCLUSIVE");
-      db.pragma("auto_vacuum = INCREMENTAL"); // only an empty file takes it, and it is empty only before the journal's mode is set
-      invariant(db.pragma("journal_mode = WAL", { simple: true }) === "wal", "the journal is a write-ahead log");
-      db.pragma("synchronous = FULL");
-      invariant(db.pragma("synchronous", { simple: true }) === 2, "every commit is synchronised to the disk");
-      db.pragma("foreign_keys = ON");
-      db.pragma(`wal_autocheckpoint = ${checkpointPages}`);
-      db.pragma(`journal_size_limit = ${walBytesKept}`);
-      // The first write takes the exclusive lock: a second process is told now, not at its first order.
-      db.exec("BEGIN IMMEDIATE; COMMIT");
-      this.#settleLog(db);
-      const verdict = db.pragma("quick_check(1)", { simple: true });
-      if (verdict !== "ok") throw new Fault("STORE_CORRUPT", { what: `the database ${file} is damaged`, why: shown(verdict), hint: "restore it from a backup" });
-      this.#migrate(db);
-      return db;
-    } catch (error) {
-      db?.close();
-      throw engineFault(error, file);
-    }
-  }
-
-  /**
-   * What an open finds in the log may never have been synchronised: its run was killed before that, or the disk refused. It is written out before anybody hears of
-   * it; an fsync of the log itself would not do, for after one that failed the next may succeed without the octets. A full disk has refused the database and not the log.
-   */
-  #settleLog(db: Database.Database): void {
-    try {
-      const [row] = db.pragma("wal_checkpoint(TRUNCATE)") as { busy: number }[];
-      invariant(row!.busy === 0, "nobody else reads what this process holds alone");
-    } catch (error) {
-      if (engineFault(error, this.#options.file).code !== "DISK_FULL") throw error;
-    }
-  }
-
-  #migrate(db: Database.Database): void {
-    const { file, module } = this.#options;
-    const { migrations, applicationId = 0 } = module;
-    const version = db.pragma("user_version", { simple: true }) as number;
-    const isOurs = version === 0 || db.pragma("application_id", { simple: true }) === applicationId;
-    if (!isOurs) throw new Fault("STORE_CORRUPT", { what: `${file} is damaged, or not a Bowline database`, why: "its application id is another program's", hint: "check that the data folder is the right one" });
-    if (version > migrations.length) {
-      throw new Fault("STORE_NEWER", { what: `the database ${file} was written by a newer version`, why: `it has the schema version ${version}, this program knows ${migrations.length}`, hint: "run the newer version, or restore a backup made by this one" });
-    }
-    for (let step = version; step < migrations.length; step += 1) {
-      db.exec("BEGIN IMMEDIATE");
-      if (step === 0) db.exec(COMMITS);
-      db.exec(migrations[step]!);
-      if (step === 0) db.pragma(`application_id = ${applicationId}`);
-      db.pragma(`user_version = ${step + 1}`);
-      crashPoint("migration-step");
-      db.exec("COMMIT");
+      return openDatabase(options);
     }
   }
 
@@ -175,10 +112,13 @@ export class StoreEngine {
   #attempt(calls: readonly Call[]): CallOutcome[] {
     const db = this.#live();
     const expected = this.#commits + 1;
+    const guard = this.#guard;
     let outcomes: CallOutcome[] | null = null;
+    let link: ChainLink | null = null;
     this.#hasWritten = false;
     try {
       db.exec("BEGIN IMMEDIATE");
+      guard?.begin();
       const before = this.#totalChanges(db);
       const values = calls.map((call) => this.#runOne(db, call));
       // A group that changed nothing writes nothing here either: its COMMIT costs no fsync.
@@ -186,6 +126,7 @@ export class StoreEngine {
       if (this.#hasWritten) {
         this.#requirePlaces();
         this.#prepare(db, "UPDATE store_commits SET n = ?").run(expected);
+        link = this.#link(db);
       }
       outcomes = values;
       crashPoint("insert-before-commit");
@@ -195,6 +136,7 @@ export class StoreEngine {
       if (outcomes === null || !this.#hasWritten || this.#db !== null || !this.#isCommitted(expected)) throw fault;
     }
     if (this.#hasWritten) this.#commits = expected;
+    if (link !== null) guard?.committed(link);
     this.#vacuumSome();
     return outcomes;
   }
@@ -205,6 +147,13 @@ export class StoreEngine {
     if (placesOf(file) === this.#places) return;
     this.#lost = new Fault("STORE_CORRUPT", { what: `the database ${file} was removed or replaced while it was in use`, why: "what is written to it now would be lost", hint: "put the file back from a backup, with what belongs beside it, and start again" });
     throw this.#lost;
+  }
+
+  /** The group's link in the chain of a guarded database. */
+  #link(db: Database.Database): ChainLink | null {
+    const link = this.#guard?.next() ?? null;
+    if (link !== null) this.#prepare(db, "INSERT INTO store_chain (seq, hash, written) VALUES (?, ?, ?)").run(link.seq, link.hash, link.written);
+    return link;
   }
 
   /** Leaves no transaction open. An error of the disk ends the handle: what its page cache holds is no longer known. */
@@ -268,7 +217,7 @@ export class StoreEngine {
     } catch (error) {
       if (isEngineError(error)) throw error;
       db.exec("ROLLBACK TO one; RELEASE one");
-      return { ok: false, fault: asFault(error) };
+      return { ok: false, fault: isTorn(error) ? new Fault("STORE_CORRUPT", { what: `a row of ${this.#options.file} was damaged on the disk`, why: "it is not what was written", hint: "restart the process: it looks at the whole file" }) : asFault(error) };
     }
   }
 

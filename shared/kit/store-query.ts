@@ -28,6 +28,8 @@ export function* queryOne<Row = SqlRow>(sql: string, ...params: readonly SqlValu
 export interface StoreModule {
   /** SQLite's application_id, four ASCII octets: one side's database in the other's place is told apart from damage. 0, the default, is nobody's. */
   readonly applicationId?: number;
+  /** Rows carry sums, commits a hash chain (store-guard.ts). */
+  readonly isGuarded?: boolean;
   readonly operations: Operations;
   /** Names of operations that bring new work in: with DISK_FULL they wait until there is room for the ballast again, so that the others can go on. */
   readonly refusedWhenFull?: readonly string[];

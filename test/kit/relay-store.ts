@@ -7,6 +7,7 @@ import type { CommandRow, NewCommand } from "../../relay/store/commands.ts";
 import type { LeasedCommand, SiteLetter } from "../../relay/store/delivery.ts";
 import * as relayModule from "../../relay/store/operations.ts";
 import type { CommandOutcome } from "../../shared/api.ts";
+import { sha256 } from "../../shared/kit/keys.ts";
 import { openStoreInline, query, type Operation, type SqlRow, type Store } from "../../shared/kit/store.ts";
 import { StoreEngine } from "../../shared/kit/store-engine.ts";
 import type { RelayState, TerminalState } from "../../shared/rules/command-state.ts";
@@ -95,7 +96,7 @@ export class RelayBench {
       keys: [{ key: id, isOwn: true }],
       collapseKey: null,
       body: Buffer.from(`body of ${id}`),
-      bodyHash: "hash",
+      bodyHash: sha256(rest.body ?? `body of ${id}`).toString("hex"),
       operator: "ann",
       deadlineMs: nowMs + 7 * dayMs,
       runMs: 3_600_000,

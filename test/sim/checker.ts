@@ -126,7 +126,7 @@ export class Checker {
   #requireHeld(row: RelayRow): void {
     const site = this.#sites.get(row.site);
     const live = site?.live ?? null;
-    if (live === null || row.agent_epoch !== this.#epochOf(site!)) return;
+    if (live === null || site!.isPutBack || row.agent_epoch !== this.#epochOf(site!)) return;
     if (live.store.rows("SELECT 1 FROM commands WHERE id = ?", row.id).length === 0) this.#violate(11, `${row.id} is ${row.state} at the relay and unknown at ${site!.name}`);
   }
 

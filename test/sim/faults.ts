@@ -125,7 +125,8 @@ export class Faults {
     } else if (choice < 0.92) {
       this.#atReceipt.set(site, Math.min(lastsMs, 25_000));
     } else if (choice < 0.96) site.reboot();
-    else if (choice < 0.98) void site.loseDisk();
+    else if (choice < 0.975) void site.loseDisk();
+    else if (choice < 0.985) this.#putBackLater(site, lastsMs);
     else this.#restoreLater(lastsMs);
   }
 
@@ -140,6 +141,16 @@ export class Faults {
       putBack();
       tell();
     });
+  }
+
+  /** As a machine that is put back from a snapshot, or a file from a copy that its witness finds out. */
+  #putBackLater(site: SimSite, afterMs: number): void {
+    const { world } = this.#options;
+    const isWhole = world.chance(0.5);
+    const putBack = site.backup(isWhole);
+    if (putBack === null) return;
+    world.note("FAULT", `${site.name} is copied${isWhole ? " with its witness" : ""}, and put back from it in ${Math.round(afterMs)} ms`);
+    world.after(afterMs, putBack);
   }
 
   #heal(): void {

@@ -1,15 +1,19 @@
 // One site of a simulated run: its machine, its line, its cluster, and the product's own agent on it, started, killed, started again.
+import { copyFileSync, existsSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Agent } from "../../agent/agent.ts";
+import { makeAnew } from "../../agent/quarantine.ts";
 import * as agentModule from "../../agent/store/operations.ts";
+import { disproofOf, parseWitness, type Renewal, type WitnessPlace } from "../../agent/witness.ts";
 import { silentLog } from "../../shared/kit/log.ts";
+import { openStoreInline } from "../../shared/kit/store.ts";
 import type { Ground, GroundSite } from "./ground.ts";
 import type { Effect } from "./sim-cluster.ts";
 import { SimCluster } from "./sim-cluster.ts";
 import type { SimRelay, Tamper } from "./sim-relay.ts";
 import { SimLine, type HearMessage } from "./sim-socket.ts";
 import { SimStore, type Observe } from "./sim-store.ts";
-import { SimProcess, type MachineClock, type World } from "./world.ts";
+import { SimProcess, epochMs, type MachineClock, type World } from "./world.ts";
 
 type AgentStoreOf = SimStore<agentModule.AgentOperations>;
 
@@ -46,6 +50,11 @@ export class SimSite {
   #starts = 0;
   #live: LiveAgent | null = null;
   epoch = 0;
+  /** The machine was put back from a copy: what was receipted since is unknown here until the relay has asked for a new epoch. */
+  isPutBack = false;
+  /** The witness beside the database, as text. */
+  #witness: string | null = null;
+  #renewal: Renewal | null = null;
 
   constructor(world: World, options: { readonly ground: Ground; readonly site: GroundSite; readonly dir: string; readonly relay: SimRelay; readonly events: SiteEvents }) {
     this.world = world;
@@ -72,8 +81,50 @@ export class SimSite {
     return this.#live;
   }
 
+  get #file(): string {
+    return join(this.#dir, `${this.name}.db`);
+  }
+
+  get #witnessPlace(): WitnessPlace {
+    return { name: "file", everyMs: 1_000, read: async () => this.#witness, write: async (text) => void (this.#witness = text) };
+  }
+
+  /** As quarantine.ts does it at a start, without the folder. */
+  async #judge(): Promise<void> {
+    const witness = this.#witness === null ? null : parseWitness(this.#witness);
+    if (this.#renewal === null && witness !== null) {
+      const store = openStoreInline<agentModule.AgentOperations>({ file: this.#file, module: agentModule, mustExist: true });
+      const why = await disproofOf(store, witness);
+      await store.close();
+      if (why !== null) this.#renewal = { why, witness: null };
+    }
+    if (this.#renewal === null) return;
+    this.world.note(this.name, `makes its database anew: ${this.#renewal.why}`);
+    const making = `${this.#file}.making`;
+    await makeAnew({ file: this.#file, making, why: this.#renewal.why, nowMs: epochMs + this.world.nowMs, witnesses: witness === null ? [] : [witness] });
+    this.#removeFiles();
+    renameSync(making, this.#file);
+    this.#renewal = null;
+    this.epoch += 1;
+    this.isPutBack = false;
+  }
+
+  #removeFiles(): void {
+    for (const end of ["", "-wal", "-shm"]) rmSync(`${this.#file}${end}`, { force: true });
+  }
+
+  #isStarting = false;
+
   start(): void {
-    if (this.#live !== null) return;
+    if (this.#live !== null || this.#isStarting) return;
+    this.#isStarting = true;
+    void this.#judge().then(() => {
+      this.#isStarting = false;
+      this.#begin();
+    });
+  }
+
+  #begin(): void {
     const { world, ground } = this;
     const process = new SimProcess(world, `${ground.name}#${(this.#starts += 1)}`, this.#machine);
     const boot = `${process.name} boot`;
@@ -87,7 +138,7 @@ export class SimSite {
       const agentEpoch = store.rows<{ value: string }>("SELECT value FROM facts WHERE name = 'agentEpoch'")[0]!.value;
       const agent = new Agent({
         settings: { reportEveryMs: 30_000, drainMs: 5_000, kubeconfig: "", storeBytes: 268_435_456 },
-        folder: { dir: this.#dir, keys: ground.keys, siteId: ground.id, agentEpoch, store: this.#events.tamper(store.store) },
+        folder: { dir: this.#dir, keys: ground.keys, siteId: ground.id, agentEpoch, witnessTrouble: "", store: this.#events.tamper(store.store) },
         log: silentLog,
         version: "0.0.0",
         ports: {
@@ -98,12 +149,18 @@ export class SimSite {
           openRelay: (_relay, signal) => this.line.dial(process, () => this.#accepting(), (...told) => this.#events.message(this, ...told), signal),
           openCluster: () => Promise.resolve(this.cluster.forAgent(process)),
           listen: () => Promise.resolve(),
+          openWitnesses: () => [this.#witnessPlace],
           freeOctets: () => 10 * 1_073_741_824,
         },
       });
       this.#live = { process, store };
       this.#events.started(this);
-      agent.run().catch((error: unknown) => world.note(ground.name, `ended by itself: ${String(error)}`));
+      const ended = (renewal: Renewal | null): void => {
+        if (process.isDead || renewal === null) return;
+        this.#renewal = renewal;
+        this.kill("its database is put aside");
+      };
+      agent.run().then(ended, (error: unknown) => world.note(ground.name, `ended by itself: ${String(error)}`));
     });
   }
 
@@ -125,9 +182,31 @@ export class SimSite {
     this.#bootedMs = this.world.nowMs;
   }
 
+  /** Copies the database as it is now, `isWhole`: and its witness. What comes back kills the agent and puts that copy in its place. */
+  backup(isWhole: boolean): (() => void) | null {
+    if (this.#live === null) return null;
+    const parts = ["", "-wal"].filter((end) => existsSync(`${this.#file}${end}`));
+    const copy = `${this.#file}.copy-${Math.round(this.world.nowMs)}`;
+    for (const end of parts) copyFileSync(`${this.#file}${end}`, `${copy}${end}`);
+    const witness = this.#witness;
+    const { epoch } = this;
+    return () => {
+      if (this.epoch !== epoch || this.#isStarting) return; // another database is in its place
+      this.kill("an old copy is put in its place");
+      this.epoch += 1;
+      this.isPutBack = true;
+      if (isWhole) this.#witness = witness;
+      this.#removeFiles();
+      for (const end of parts) copyFileSync(`${copy}${end}`, `${this.#file}${end}`);
+    };
+  }
+
   /** The database is lost, the keys are not. */
   async loseDisk(): Promise<void> {
     this.kill("its database is lost");
+    this.#witness = null;
+    this.#renewal = null;
+    this.isPutBack = false;
     this.epoch += 1;
     await this.#ground.freshAgent(this.ground, this.#dir, `epoch-${this.name}-${this.epoch}`, this.epoch * 100_000);
   }

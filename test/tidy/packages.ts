@@ -7,7 +7,7 @@ const PACKAGE_DOORS: Readonly<Record<string, readonly string[]>> = {
   tweetnacl: ["shared/kit/keys.ts"],
   pino: ["shared/kit/log.ts"],
   ws: ["shared/link/", "agent/dial.ts", "relay/agents/accept.ts"],
-  "better-sqlite3": ["shared/kit/store-engine.ts"],
+  "better-sqlite3": ["shared/kit/store-open.ts", "shared/kit/store-engine.ts", "shared/kit/store-salvage.ts"],
   undici: ["agent/kube/", "relay/cli/"],
   "@kubernetes/client-node": ["agent/kube/"],
   "p-retry": ["agent/dial.ts", "agent/enrol.ts"],

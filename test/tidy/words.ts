@@ -9,6 +9,7 @@ const REFUSED_WORDS = new Set(REFUSED.flatMap((word) => [word, `${word}s`]));
 const THEIRS = new Map([
   ["shared/kit/log.ts info", "pino's log level"],
   ["agent/kube/facts.ts nodeInfo", "Kubernetes: status of a Node"],
+  ["agent/kube/witness-secret.ts data", "Kubernetes: a Secret"],
   ["agent/manifest.test.ts stringData", "Kubernetes: a Secret"],
   ["agent/command/undo.ts data", "Kubernetes: a ControllerRevision"],
   ["relay/cli/upkeep.ts deleteEmptydirData", "kubectl: --delete-emptydir-data, as commander names it"],
