@@ -1,18 +1,6 @@
 // Types of the relay's HTTP API about people, their tokens, how sites join, and what waits for a person's word. For http/, cli/ and console/.
 import type { API_VERSION } from "./api.ts";
 
-export interface JoinTokenRequest {
-  /** Name of the site, or a pattern with one `*`. */
-  readonly name?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly tier?: string;
-  readonly ttlMs?: number;
-  readonly uses?: number;
-  readonly binding?: "exporter" | "none";
-  /** Address that agents dial, when it is not the one the request came to. */
-  readonly urls?: readonly string[];
-}
-
 export interface JoinTokenCreated {
   readonly kind: "JoinToken";
   readonly id: string;
@@ -21,23 +9,11 @@ export interface JoinTokenCreated {
   readonly uses: number;
 }
 
-export interface ApproveRequest {
-  readonly code: string;
-  /** Another name than the agent asked for. */
-  readonly name?: string;
-}
-
 export interface LoginAnswer {
   readonly operator: string;
   readonly tier: string;
   readonly token: string;
   readonly expires: string;
-}
-
-export interface OperatorTokenRequest {
-  readonly operator?: string;
-  readonly ttlMs?: number;
-  readonly purpose?: string;
 }
 
 /** A token that is good now. Its id names it and is no secret. */
