@@ -98,10 +98,10 @@ describe("a walk over random paths", () => {
   const lateShareMax = 0.05;
 
   // Nothing but computing: on a machine that is busy with other things it takes many times its two seconds, and fails of nothing else.
-  test("leaves no path half used and no queue outside, with seeds 41 to 52", { timeout: 120_000 }, () => {
+  test("leaves no path half used and no queue outside, with seeds 41 to 48", { timeout: 120_000 }, () => {
     const late: string[] = [];
     let legs = 0;
-    for (let seed = 41; seed <= 52; seed += 1) {
+    for (let seed = 41; seed <= 48; seed += 1) {
       const random = seededRandom(seed);
       const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)]!;
       const draw = (): WayShape => ({ rate: one([1e5, 4e5, 1.25e6, 4e6]), delayMs: one([2, 10, 30, 60, 100]) });
