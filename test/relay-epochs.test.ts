@@ -198,6 +198,15 @@ test("a command of which the copy knows nothing is kept as an orphan, told once 
   expect((await relay.events("alarm"))[0]).toMatch(/2 ended there that this relay does not know/);
 });
 
+test("a site keeps its results to itself once two thousand of them are for commands that nobody knows", async () => {
+  const { fence } = both.link;
+  await relay.rows("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO orphans (site, command, header, state, outcome, received_ms) SELECT ?, 'x' || i, '', 'succeeded', '{}', 0 FROM n", relay.site);
+  await expect(relay.result(fence, "one-more")).rejects.toThrow(expect.objectContaining({ code: "QUEUE_FULL" }));
+  const outcome = { state: "succeeded", what: "done", code: null, objects: [] } as const;
+  await relay.take(fence, "records-1-1", { kind: "records", relayEpoch: 1, isLast: true, commands: [{ id: "and-more", state: "ended", header: "", startedMs: 1, endedMs: 2, outcome }] });
+  expect((await relay.rows("SELECT COUNT(*) AS n FROM orphans"))[0]).toEqual({ n: 2_000 });
+});
+
 test("what is ordered after the copy runs after what the site has from before, although its orders are drawn again", async () => {
   const putBack = await relay.backup();
   for (const id of ["a", "b"]) await both.submit(id);

@@ -86,6 +86,15 @@ test.each(["cancel", "abandon"])("%s of what has ended is refused with its outco
   expectProblem(await bench.ask<Problem>("POST", `/commands/a/${verb}`, { body: {} }), { status: 409, code: "STATE_REFUSED", says: /it has ended: failed: it failed/ });
 });
 
+test("a disk that fails in the middle of an order leaves the caller with the command's name", async () => {
+  bench.instead = (name) => (name === "submitCommand" ? Promise.reject(new Fault("STORE_FAILED", { what: "the database could not be written", why: "I/O error" })) : null);
+  const answer = await bench.ask<Problem>("POST", "/commands", { body: order, key: "k" });
+  expectProblem(answer, { status: 503, code: "STORE_FAILED", says: /whether the order was taken is not known/ });
+  bench.instead = () => null;
+  const taken = await bench.ask<{ id: string }>("POST", "/commands", { body: order, key: "k" });
+  expect([answer.body.facts, taken.status]).toEqual([{ command: taken.body.id }, 202]);
+});
+
 test("a full disk refuses orders with 507, and reads still work", async () => {
   await bench.relay.submit("a");
   bench.instead = (name) => (name === "submitCommand" ? Promise.reject(new Fault("DISK_FULL", { what: "the disk is full", why: "the database could not grow", hint: "free some space" })) : null);

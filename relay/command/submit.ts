@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import type { CommandBody, CommandOrder, CommandRequest } from "../../shared/api.ts";
 import type { Clock } from "../../shared/kit/clock.ts";
 import { crashPoint } from "../../shared/kit/crash.ts";
-import { Fault } from "../../shared/kit/errors.ts";
+import { asFault, Fault } from "../../shared/kit/errors.ts";
 import { uuidV7 } from "../../shared/kit/random.ts";
 import { deadlineMsMaxOf, findCommandKind } from "../../shared/rules/command-kinds.ts";
 import { invalidField, parseCommandSpec, requireKey, requireText, runMsOf } from "../../shared/rules/command-spec.ts";
@@ -54,9 +54,19 @@ export async function submitCommand(options: SubmitOptions, asked: Asked): Promi
   if (site === null) throw unknownSite(siteName);
   if (request.live === true && !options.isLinked(site.id)) throw offline(siteName);
   crashPoint("parsed-before-commit");
-  const row = await store.call("submitCommand", { ...order, id: commandId(asked, site.id, nowMs), siteName, idempotencyKey, requestHash: hash });
+  const id = commandId(asked, site.id, nowMs);
+  const row = await store.call("submitCommand", { ...order, id, siteName, idempotencyKey, requestHash: hash }).catch((error: unknown) => {
+    throw undecided(asFault(error), id);
+  });
   crashPoint("commit-before-answer");
   return row;
+}
+
+/** A disk that failed in the middle of a commit may have taken it all the same: the caller gets the name under which to ask. delivery.md section 6. */
+function undecided(fault: Fault, id: string): Fault {
+  if (fault.code !== "STORE_FAILED") return fault;
+  const hint = `once the relay's disk works again, bowline command describe ${id} says whether it was; the same order with the same Idempotency-Key is taken once`;
+  return new Fault("STORE_FAILED", { what: fault.message, why: `${fault.why}; whether the order was taken is not known`, hint, facts: { command: id }, cause: fault });
 }
 
 export function offline(name: string): Fault {

@@ -224,8 +224,15 @@ function* putEvidence(args: SiteResult, known: RelayState, verdict: "evidence" |
   yield* putEvent({ id: `relay-evidence-${args.id}-${outcome.state}`, site: args.site, atMs: endedSiteMs, nowMs, kind: verdict, what: `${args.id} is ${known} here, the site says ${outcome.state}: ${outcome.what}` });
 }
 
+/** Orphans of one site: more than any honest site has, and half a GiB of the greatest outcomes at most. Whoever has a site's key must not fill the relay's disk. */
+const orphansMax = 2_000;
+
+/** Fault QUEUE_FULL beyond the bound: the result stays at the site, which brings it again. Of many named at once those beyond it are not kept, and stay there as well. */
 function* putOrphan(args: SiteResult): Operation<void> {
   const { site, id, outcome, header, endedSiteMs, nowMs } = args;
+  const held = Number((yield* queryOne<{ n: number }>("SELECT COUNT(*) AS n FROM orphans WHERE site = ?", site))!.n);
+  if (held >= orphansMax && args.isTold === false) return;
+  if (held >= orphansMax) throw new Fault("QUEUE_FULL", { what: `${orphansMax} results of this site are for commands that this relay does not know`, why: "no more of them are kept", hint: "they go 30 days after they came" });
   yield* query("INSERT INTO orphans (site, command, header, state, outcome, received_ms) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (site, command) DO NOTHING", site, id, header, outcome.state, JSON.stringify(outcome), nowMs);
   if (args.isTold === false) return;
   yield* putEvent({ id: `relay-orphan-${site}-${id}`, site, atMs: endedSiteMs, nowMs, kind: "orphan", what: `a result for an unknown command ${id}: ${outcome.state}` });

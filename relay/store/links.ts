@@ -74,15 +74,21 @@ export function* admitLink(args: LinkBegin): Operation<LinkVerdict> {
   return { site: (yield* findSiteById({ id }))!, isClone: false, inDoubt: yield* inDoubtHere(id), held };
 }
 
+/** Of what a site should hold, those that it stored last are named first: a database of the site that was put back from a copy lacks them before any other. */
+const newestNamed = 8;
+
 /**
  * What left without a receipt, and then what the site should hold, as far as one WELCOME can name it. A store that was put back from a copy does not know itself
- * that a command has ended since, so every link asks: the agent sends the result again. Oldest deadlines first, so that what ended long ago comes to its turn.
+ * that a command has ended since, so every link asks: the agent sends the result again. Behind the newest the oldest deadlines, so that what ended long ago comes to
+ * its turn.
  */
 function* inDoubtHere(site: string): Operation<string[]> {
   const letters = yield* inDoubtLetters(site);
   const room = letterCreditLetters - letters.length;
-  const there = yield* query<{ id: string }>("SELECT id FROM commands WHERE site = ? AND state IN ('stored', 'running') ORDER BY deadline_ms, ord LIMIT ?", site, room);
-  return [...letters, ...there.map(({ id }) => id)];
+  const there = "SELECT id FROM commands WHERE site = ? AND state IN ('stored', 'running')";
+  const newest = yield* query<{ id: string }>(`${there} ORDER BY stored_ms DESC, ord DESC LIMIT ?`, site, Math.min(room, newestNamed));
+  const oldest = yield* query<{ id: string }>(`${there} ORDER BY deadline_ms, ord LIMIT ?`, site, room);
+  return [...new Set([...letters, ...newest.map(({ id }) => id), ...oldest.map(({ id }) => id)])].slice(0, letterCreditLetters);
 }
 
 /** What the agent does not list as in doubt has its receipt, so its note here can go. */
