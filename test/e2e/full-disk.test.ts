@@ -112,7 +112,7 @@ describeNeeding(mountsMissing(), "a full disk", () => {
     process.stderr.write(`full disk: an agent that has joined needs ${neededKiB} KiB\n`);
   });
 
-  test.each([176, 188, 200])("under an agent that runs, of %i KiB: it says so, waits, and joins by itself when there is room", async (kib) => {
+  test.each([290, 320, 360])("under an agent that runs, of %i KiB: it says so, waits, and joins by itself when there is room", async (kib) => {
     const { dir, grow } = disk(`runner-${kib}`, kib);
     const token = (await place.ok(["token", "create", "--name", `runner-${kib}`])).trim();
     const agent = place.start(["agent", "run", "--token", token, "--data", dir, "--kubeconfig", cluster.kubeconfig, "--report-every", "2s"]);
