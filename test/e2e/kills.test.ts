@@ -5,6 +5,9 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import * as agentModule from "../../agent/store/operations.ts";
+import * as relayModule from "../../relay/store/operations.ts";
+import { openStoreInline, query, type Operation } from "../../shared/kit/store.ts";
 import { KILL_POINTS, type KillPoint } from "./kill-points.ts";
 import { ask, commands, list } from "./kube-rest.ts";
 import { Live } from "./live.ts";
@@ -72,11 +75,16 @@ async function prompt(needs: NonNullable<KillPoint["needs"]>): Promise<void> {
   unsent.set(ids.at(needs === "a late order" ? -1 : -2)!, needs === "a late order" ? "expired" : "superseded");
 }
 
-/** Makes what has ended look as if that were long ago. */
-function age(side: "agent" | "relay"): void {
-  const db = new Database(side === "relay" ? join(place.relayData, "relay.db") : join(place.agentData("anvil"), "agent.db"));
-  db.exec(side === "relay" ? "UPDATE command_keys SET expires_ms = 1" : "UPDATE commands SET ended_ms = ended_ms - 7200000 WHERE state = 'reported'");
-  db.close();
+function* ageRecords(args: { readonly sql: string }): Operation<void> {
+  yield* query(args.sql);
+}
+
+/** Makes what has ended look as if that were long ago. Through the product's own store: what anybody else writes into an agent's database is found out. */
+async function age(side: "agent" | "relay"): Promise<void> {
+  const file = side === "relay" ? join(place.relayData, "relay.db") : join(place.agentData("anvil"), "agent.db");
+  const store = openStoreInline<{ ageRecords: typeof ageRecords }>({ file, module: { ...(side === "relay" ? relayModule : agentModule), operations: { ageRecords } } });
+  await store.call("ageRecords", { sql: side === "relay" ? "UPDATE command_keys SET expires_ms = 1" : "UPDATE commands SET ended_ms = ended_ms - 7200000 WHERE state = 'reported'" });
+  await store.close();
   mayBePurged ||= side === "agent";
 }
 
@@ -132,7 +140,7 @@ test.each(cases)("the %s, killed at %s", { timeout: kills * endMs + 60_000 }, as
   let deaths = 0;
   for (let round = 0; round < kills; round += 1) {
     await running[side].stop();
-    if (point.needs === "old records") age(side);
+    if (point.needs === "old records") await age(side);
     await restart(side, ["--crash-at", crashAt(point, round)]);
     const doomed = running[side];
     if (point.needs !== undefined) await prompt(point.needs);
