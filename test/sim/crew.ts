@@ -32,9 +32,14 @@ function start(job: Job, hear: (report: RunReport) => void, hands: ChildProcess[
   return new Promise((resolve, reject) => {
     const hand = fork(fileURLToPath(new URL("./hand.ts", import.meta.url)), { serialization: "advanced" });
     hands.push(hand);
-    hand.on("message", hear);
+    let told = 0;
+    hand.on("message", (report: RunReport) => {
+      told += 1;
+      hear(report);
+    });
     hand.once("error", reject);
-    hand.once("exit", (code, signal) => (code === 0 || isOver() ? resolve() : reject(new Error(`a process of the simulator ended with ${code ?? signal}`))));
+    // A run in which nothing can happen any more lets its process end as if it were done.
+    hand.once("exit", (code, signal) => (isOver() || (code === 0 && told === job.seeds.length) ? resolve() : reject(new Error(`a process of the simulator ended with ${code ?? signal} in the middle of seed ${job.seeds[told]}`))));
     hand.send(job);
   });
 }

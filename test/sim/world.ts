@@ -158,9 +158,14 @@ export class SimProcess {
     };
   }
 
-  /** Runs code of this process, and all that follows from it; nothing when it is dead. */
+  /** Runs code of this process, and all that follows from it; nothing when it is dead. Killed in the middle of it, it has no more to say. */
   run(work: () => void): void {
-    if (!this.isDead) running.run(this, work);
+    if (this.isDead) return;
+    try {
+      running.run(this, work);
+    } catch (error) {
+      if (!(error instanceof Killed) || !this.isDead) throw error;
+    }
   }
 
   /** As Node's setTimeout: whole milliseconds, one at least. */
