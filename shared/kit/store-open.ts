@@ -48,12 +48,14 @@ export function openDatabase({ file, module, mustExist }: OpenOptions): Opened {
     // The first write takes the exclusive lock: a second process is told now, not at its first order.
     db.exec("BEGIN IMMEDIATE; COMMIT");
     settleLog(db, file);
+    // Before it is judged: what a newer program keeps here is not damage, and must not be treated as such.
+    const version = schemaVersion(db, file, module);
     const guard = module.isGuarded === true ? new Guard(db) : null;
     // What is guarded is small, and an index that lost an entry hides its row as well as a lost row would.
     const verdict = db.pragma(guard === null ? "quick_check(1)" : "integrity_check(1)", { simple: true });
     if (verdict !== "ok") throw new Fault("STORE_CORRUPT", { what: `the database ${file} is damaged`, why: shown(verdict), hint: "restore it from a backup" });
     guard?.verify();
-    migrate(db, guard, file, module);
+    migrate(db, guard, version, module);
     guard?.arm();
     return { db, guard };
   } catch (error) {
@@ -75,14 +77,17 @@ function settleLog(db: Database.Database, file: string): void {
   }
 }
 
-function migrate(db: Database.Database, guard: Guard | null, file: string, module: StoreModule): void {
-  const { migrations, applicationId = 0 } = module;
+function schemaVersion(db: Database.Database, file: string, { migrations, applicationId = 0 }: StoreModule): number {
   const version = db.pragma("user_version", { simple: true }) as number;
   const isOurs = version === 0 || db.pragma("application_id", { simple: true }) === applicationId;
   if (!isOurs) throw new Fault("STORE_CORRUPT", { what: `${file} is damaged, or not a Bowline database`, why: "its application id is another program's", hint: "check that the data folder is the right one" });
   if (version > migrations.length) {
     throw new Fault("STORE_NEWER", { what: `the database ${file} was written by a newer version`, why: `it has the schema version ${version}, this program knows ${migrations.length}`, hint: "run the newer version, or restore a backup made by this one" });
   }
+  return version;
+}
+
+function migrate(db: Database.Database, guard: Guard | null, version: number, { migrations, applicationId = 0 }: StoreModule): void {
   for (let step = version; step < migrations.length; step += 1) {
     db.exec("BEGIN IMMEDIATE");
     if (step === 0) db.exec(COMMITS);
