@@ -20,7 +20,7 @@ type TestStore = Store<typeof module.operations>;
 
 const seed = 20_261_125;
 /** Of each file; FLIPS=N for more. */
-const flips = Number(process.env["FLIPS"] ?? 50);
+const flips = Number(process.env["FLIPS"] ?? 25);
 /** Of what is found, every so many are carried over into a new database. */
 const renewEvery = 8;
 const tables = ["facts", "counters", "trust", "seen", "floors", "commands", "command_targets", "carried", "outbox"] as const;

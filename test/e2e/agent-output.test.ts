@@ -3,11 +3,11 @@ import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { makeSigningKeys } from "../shared/kit/keys.ts";
-import { joinTokenText, type JoinToken } from "../shared/trust/join-token.ts";
-import { makeTempDir } from "./kit/temp-dir.ts";
+import { makeSigningKeys } from "../../shared/kit/keys.ts";
+import { joinTokenText, type JoinToken } from "../../shared/trust/join-token.ts";
+import { makeTempDir } from "../kit/temp-dir.ts";
 
-const entry = new URL("../agent/main.ts", import.meta.url).pathname;
+const entry = new URL("../../agent/main.ts", import.meta.url).pathname;
 const agent = (...args: string[]) => spawnSync(process.execPath, [entry, ...args], { encoding: "utf8", env: { PATH: process.env["PATH"] ?? "" } });
 
 test("the doctor's checks and whose problem it is are one JSON document", () => {
