@@ -7,7 +7,7 @@ import { BodyDecoder, requestFraming } from "../../shared/wire/http-body.ts";
 import { parseHeaderBlock, parseRequestLine } from "../../shared/wire/http-head.ts";
 
 const seed = Number(process.env["SEED"] ?? Date.now() % 1_000_000_000);
-const rounds = Number(process.env["ROUNDS"] ?? "20000");
+const rounds = Number(process.env["ROUNDS"] ?? "10000");
 
 interface Seen {
   readonly method: string;

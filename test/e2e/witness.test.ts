@@ -2,18 +2,18 @@
 import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { openAgentFolder, type AgentFolder } from "../agent/folder.ts";
-import { secretWitness } from "../agent/kube/witness-secret.ts";
-import type { KubeAnswer, KubeCall } from "../agent/kube/objects.ts";
-import type { Aside } from "../agent/quarantine.ts";
-import type { QuarantineRecord } from "../agent/store/carry.ts";
-import * as agentModule from "../agent/store/operations.ts";
-import type { AgentStore } from "../agent/store/store.ts";
-import { fileWitness, parseWitness, WitnessKeeper, witnessText, type Renewal, type WitnessPlace } from "../agent/witness.ts";
-import { silentLog } from "../shared/kit/log.ts";
-import { ManualClock } from "../shared/kit/manual-clock.ts";
-import { openStoreInline, query, type Operation, type Store } from "../shared/kit/store.ts";
-import { makeTempDir } from "./kit/temp-dir.ts";
+import { openAgentFolder, type AgentFolder } from "../../agent/folder.ts";
+import { secretWitness } from "../../agent/kube/witness-secret.ts";
+import type { KubeAnswer, KubeCall } from "../../agent/kube/objects.ts";
+import type { Aside } from "../../agent/quarantine.ts";
+import type { QuarantineRecord } from "../../agent/store/carry.ts";
+import * as agentModule from "../../agent/store/operations.ts";
+import type { AgentStore } from "../../agent/store/store.ts";
+import { fileWitness, parseWitness, WitnessKeeper, witnessText, type Renewal, type WitnessPlace } from "../../agent/witness.ts";
+import { silentLog } from "../../shared/kit/log.ts";
+import { ManualClock } from "../../shared/kit/manual-clock.ts";
+import { openStoreInline, query, type Operation, type Store } from "../../shared/kit/store.ts";
+import { makeTempDir } from "../kit/temp-dir.ts";
 
 /** A disk changes a letter under an open database. */
 function* tear(_args: null): Operation<void> {
