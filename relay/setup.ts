@@ -7,6 +7,7 @@ import { Fault } from "../shared/kit/errors.ts";
 import { fileFault, writeWhole } from "../shared/kit/files.ts";
 import { makeSigningKeys, readSecretFile, signingKeysOf, writeSecretFile, type KeyPair } from "../shared/kit/keys.ts";
 import { acceptFirst, firstTrustDocument, renewedTrustDocument, sealTrustDocument, storedTrustDocument, trustRootHash, walkTrust, type TrustDocument } from "../shared/trust/trust-document.ts";
+import { trustAheadMax } from "./store/restores.ts";
 import { openRelayStore, type RelayStore } from "./store/store.ts";
 
 const dayMs = 86_400_000;
@@ -107,9 +108,6 @@ async function renewTrust(store: RelayStore, keys: RelayKeys, before: TrustDocum
   await store.call("putTrust", { version: next.version, envelope: sealTrustDocument(next, [keys.root], nowMs), nowMs });
   return next;
 }
-
-/** Versions that a site may be ahead of a store that was put back from a copy: at one in 45 days, more than seven years. More is nobody's honest one. */
-const trustAheadMax = 64;
 
 /** A site has walked to a version that this store has not: the chain is made longer than that, or the site's own document would run out with nothing to follow it. */
 export async function extendTrust(store: RelayStore, keys: RelayKeys, siteVersion: number, nowMs: number): Promise<number> {

@@ -4,6 +4,9 @@ import { query, queryOne, type Operation } from "../../shared/kit/store.ts";
 /** SQL: when it was last noticed that this store was put back from a copy (ms), or 0. */
 export const LAST_RESTORE = "(SELECT COALESCE(MAX(noticed_ms), 0) FROM restores)";
 
+/** Versions that a site may be ahead of a store that was put back from a copy: at one in 45 days, more than seven years. More is nobody's honest one. */
+export const trustAheadMax = 64;
+
 /** Records kept of one site: one that lies at each link must not fill the table. */
 const keptOfSite = 20;
 
@@ -49,6 +52,7 @@ export function* unconfirmedRestores(_args: null): Operation<Unconfirmed> {
     listedMax,
   );
   const tokens = yield* query<HeldToken>('SELECT id, name, expires_ms AS "expiresMs" FROM join_tokens WHERE held_ms IS NOT NULL AND revoked_ms IS NULL ORDER BY created_ms DESC LIMIT ?', listedMax);
-  const newest = yield* queryOne<{ version: number | null }>("SELECT MAX(trust_version) AS version FROM restores WHERE confirmed_ms IS NULL");
+  // What no honest site can have walked to speaks for nobody: it must not hide what others have.
+  const newest = yield* queryOne<{ version: number | null }>("SELECT MAX(trust_version) AS version FROM restores WHERE confirmed_ms IS NULL AND trust_version <= (SELECT MAX(version) FROM trust) + ?", trustAheadMax);
   return { sites: rows.map(({ restoredMs, ...row }) => ({ ...row, isOpen: restoredMs !== null })), tokens, trustVersion: Number(newest?.version ?? 0) };
 }

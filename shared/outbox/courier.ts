@@ -44,8 +44,8 @@ const underWayOctetsMax = 1_048_576;
 const leaseLettersMax = 32;
 /**
  * While the link has streams, a lease has so many letters and the next one comes no sooner (ms): 400 a second. Signed, sent,
- * verified, committed and receipted a letter takes both ends about a millisecond of CPU: with 800 a second the p99 of a small request grew to 6 x idle, with these to 2.4 x,
- * without a pace to 60 x, on two cores that had others to serve. A site without streams returns as fast as it can.
+ * verified, committed and receipted, each letter costs both ends processor time that a request waits for: unpaced the p99 of a small request was many times that of an idle
+ * link, at this pace 2.4 times in one whole run (`bench replay`, on two cores that had others to serve). A site without streams returns as fast as it can.
  */
 const paced = { letters: 8, everyMs: 20 } as const;
 /** Letters that came together are judged for this long (ms) in one turn of the loop: each costs a signature, and streams wait behind them. */
